@@ -1,0 +1,20 @@
+//! JSON as live-crew keeps it: exact numbers, one canonical text, an error that names its place.
+//!
+//! Canonical text has no white space, object keys in byte order, the shortest escapes, integers as
+//! their digits and floats in the shortest form that reads back (`1` and `1.0` stay different).
+//! `serde_json` is not enough here: it rounds large integers and keeps the last of two equal keys,
+//! both silent changes of somebody's data.
+#![deny(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::iter_over_hash_type,
+    clippy::float_arithmetic
+)]
+
+mod number;
+mod scan;
+mod value;
+
+pub use number::Number;
+pub use scan::{JsonError, JsonLimits, JsonProblem, Place, canonicalize, parse};
+pub use value::{Json, Object};

@@ -1,0 +1,24 @@
+//! live-crew runs many crews over live event streams, in deterministic logical time.
+//!
+//! A stream is one ordered journal of inputs; everything else is a pure function folded over that
+//! journal. The rules are in `docs/semantics.md`, the rooms and walls in `ARCHITECTURE.md`.
+//!
+//! | room | what it holds | may use |
+//! |---|---|---|
+//! | [`json`] | JSON with exact numbers, one canonical text | nothing |
+//! | [`engine`] | the state machine of one stream: inputs in, commands out | `json` |
+//! | [`wire`] | events, journal records and crew outputs as bytes | `engine`, `json` |
+//! | [`store`] | journals: memory, SQLite | `wire` and below |
+//! | [`transport`] | where events come from and actions go to | `wire` and below |
+//! | [`runtime`] | the one loop that drives all of it | everything above |
+
+pub mod engine;
+pub mod json;
+pub mod wire;
+
+#[cfg(feature = "runtime")]
+pub mod runtime;
+#[cfg(feature = "runtime")]
+pub mod store;
+#[cfg(feature = "runtime")]
+pub mod transport;
