@@ -65,6 +65,12 @@ impl Span {
     pub const fn micros(self) -> i64 {
         self.0
     }
+
+    /// This long, `n` times over.
+    #[must_use]
+    pub fn times(self, n: u32) -> Self {
+        Self(self.0.saturating_mul(i64::from(n)))
+    }
 }
 
 /// The length of a slice, 1 to 10 000 ms.

@@ -16,5 +16,4 @@ mod scan;
 mod value;
 
 pub use number::Number;
-pub use scan::{JsonError, JsonLimits, JsonProblem, Place, canonicalize, parse};
-pub use value::{Json, Object};
+pub use value::{Json, Object, string_size, write_string};
