@@ -1,1 +1,3 @@
-//! (being built)
+//! Where events come from and actions go to.
+
+pub mod framing;
