@@ -143,7 +143,7 @@ impl Engine {
             }
             let clock = self.state.inbox.clock.expect("an arrival fixes the epoch first");
             let slice = clock.slice_of(arrived.event.ts).max(self.state.inbox.open);
-            let key = RunKey { trigger: slice, place: self.state.crews[crew.at()].next_place(slice) };
+            let key = RunKey { trigger: slice, place: self.state.crews[crew.at()].next_place(slice, 1) };
             let needs = self.plan.crew(crew).spec.needs.len();
             let triggers = Triggers::One(Arc::clone(arrived));
             let met = std::iter::repeat_n(None, needs).collect();

@@ -164,11 +164,23 @@ impl CrewState {
         self.ready.insert(at, run);
     }
 
-    /// The next free place among the runs of a slice.
-    pub fn next_place(&mut self, slice: Slice) -> u32 {
+    /// The next free place among the runs of a slice; forgets those of slices out of reach.
+    pub fn next_place(&mut self, slice: Slice, reach: i64) -> u32 {
+        if !self.places.contains_key(&slice) {
+            self.places = self.places.split_off(&slice.shift(-reach));
+        }
         let place = self.places.entry(slice).or_default();
         *place += 1;
         *place - 1
+    }
+
+    /// Remembers a success for as long as a need can reach it.
+    pub fn add_landing(&mut self, slice: Slice, answer: &super::Payload, horizon: i64) {
+        self.landings.push_back((slice, answer.clone()));
+        let oldest = slice.shift(-horizon);
+        while self.landings.front().is_some_and(|(landed, _)| *landed < oldest) {
+            self.landings.pop_front();
+        }
     }
 
     /// The first success at or after a slice.

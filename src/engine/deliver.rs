@@ -256,7 +256,12 @@ impl Engine {
         if self.state.seen_kinds[at].back() == Some(&slice) {
             return;
         }
-        self.state.seen_kinds[at].push_back(slice);
+        let oldest = slice.shift(-plan.needed_kinds[at].horizon);
+        let seen = &mut self.state.seen_kinds[at];
+        seen.push_back(slice);
+        while seen.front().is_some_and(|at| *at < oldest) {
+            seen.pop_front();
+        }
         for dependent in &plan.needed_kinds[at].dependents {
             let look = visible_from(NeedIx::Event(at), dependent.offset, slice);
             self.meet(*dependent, slice, look, &Payload::null());

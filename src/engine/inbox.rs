@@ -143,13 +143,14 @@ impl Inbox {
         members
     }
 
-    /// Sources may forget everything up to here: all of it is committed.
-    pub fn acked(&self) -> Option<u64> {
+    /// The lowest cursor among the events that are not in a committed slice.
+    pub fn first_held(&self) -> Option<u64> {
         let early = self.early.iter().map(|arrived| arrived.cursor);
-        match self.bins.values().map(|bin| bin.first).chain(early).min() {
-            None => self.cursor,
-            Some(first) => first.checked_sub(1),
-        }
+        self.bins.values().map(|bin| bin.first).chain(early).min()
+    }
+
+    pub fn cursor(&self) -> Option<u64> {
+        self.cursor
     }
 
     pub fn max_ts(&self) -> Option<Timestamp> {

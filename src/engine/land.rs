@@ -114,7 +114,7 @@ impl Engine {
         if planned.dependents.is_empty() {
             return;
         }
-        self.state.crews[crew.at()].landings.push_back((slice, answer.clone()));
+        self.state.crews[crew.at()].add_landing(slice, answer, planned.horizon);
         for dependent in &planned.dependents {
             let look = visible_from(NeedIx::Crew(crew), dependent.offset, slice);
             let found = self.meet(*dependent, slice, look, answer);
@@ -122,7 +122,7 @@ impl Engine {
             if other.by_landing && !found {
                 // Rule C1: no triggers, so the landing itself makes the run.
                 let trigger = slice.shift(-dependent.offset);
-                let place = self.state.crews[dependent.crew.at()].next_place(trigger);
+                let place = self.state.crews[dependent.crew.at()].next_place(trigger, planned.horizon);
                 let key = RunKey { trigger, place };
                 self.queue_by_landing(dependent.crew, key, look);
             }
@@ -146,25 +146,6 @@ impl Engine {
             && let Some(turn) = &mut self.state.turn
         {
             turn.active.insert(crew);
-        }
-    }
-
-    /// Forgets landings that no need can reach any more.
-    pub(super) fn forget_landings(&mut self, slice: Slice) {
-        for (crew, planned) in self.state.crews.iter_mut().zip(&self.plan.crews) {
-            let oldest = slice.shift(-planned.horizon);
-            while crew.landings.front().is_some_and(|(landed, _)| *landed < oldest) {
-                crew.landings.pop_front();
-            }
-            if !crew.places.is_empty() {
-                crew.places = crew.places.split_off(&oldest);
-            }
-        }
-        for (seen, needed) in self.state.seen_kinds.iter_mut().zip(&self.plan.needed_kinds) {
-            let oldest = slice.shift(-needed.horizon);
-            while seen.front().is_some_and(|at| *at < oldest) {
-                seen.pop_front();
-            }
         }
     }
 }

@@ -73,8 +73,8 @@ pub use run::{
     Action, ActionId, Arrived, CrewIx, Failure, Job, Met, Outcome, Reason, RunId, RunKey, Triggers,
 };
 pub use spec::{
-    Access, Backlog, Batch, Conflicts, ContextSettings, CrewSpec, LatePolicy, Need, OnMiss, Retry,
-    StartAt, StreamSettings, Timing, WaitPolicy,
+    Access, Backlog, Batch, Conflicts, ContextSettings, CrewSpec, LatePolicy, Need, OnMiss, Redact,
+    Retry, StartAt, StreamSettings, Timing, WaitPolicy,
 };
 pub use suggest::closest;
 pub use time::{Beat, Clock, EpochPolicy, Pace, Slice, Span, Timestamp};

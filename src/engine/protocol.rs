@@ -151,8 +151,6 @@ pub enum Command {
         slice: Slice,
         /// The digest of everything up to it.
         digest: Digest,
-        /// Sources may forget everything up to this cursor.
-        cursor: Option<u64>,
     },
     /// A late event met `policy: fail` (rule T5): the stream is to be stopped.
     Fail(String),

@@ -253,8 +253,6 @@ pub struct ContextSettings {
     pub conflicts: Conflicts,
     /// Who may see and change what (rule X4).
     pub access: BTreeMap<CrewName, Access>,
-    /// Path globs whose values are replaced before they take effect (rule J7).
-    pub redact: Vec<String>,
 }
 
 impl Default for ContextSettings {
@@ -263,9 +261,19 @@ impl Default for ContextSettings {
             max_bytes: 4_096,
             conflicts: Conflicts::default(),
             access: BTreeMap::new(),
-            redact: Vec::new(),
         }
     }
+}
+
+/// Path globs whose values are replaced before they take effect, so that live and replay see the
+/// same bytes (rule J7).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redact {
+    /// Paths in the payloads of events and actions.
+    pub payload: Vec<String>,
+    /// Paths in the context.
+    pub context: Vec<String>,
 }
 
 /// What holds for every stream of a plan.
@@ -287,6 +295,8 @@ pub struct StreamSettings {
     pub dedupe_window: Span,
     /// The shared context.
     pub context: ContextSettings,
+    /// What must never be written down (rule J7).
+    pub redact: Redact,
     /// The kinds there are; absent means any (rule N6).
     pub kinds: Option<Vec<Kind>>,
     /// Every bound.
@@ -308,6 +318,7 @@ impl StreamSettings {
             late_by_kind: BTreeMap::new(),
             dedupe_window: Span::from_secs(120),
             context: ContextSettings::default(),
+            redact: Redact::default(),
             kinds: None,
             limits: Limits::default(),
         }

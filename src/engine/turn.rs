@@ -125,7 +125,6 @@ impl Engine {
         let Some(turn) = self.state.turn.take() else { return };
         let Turn { slice, finishing, merged, mut report, actions, errors, .. } = turn;
         self.state.done = Some(slice);
-        self.forget_landings(slice);
         if finishing {
             self.state.finished = true;
             self.state.inbox.open = slice.next();
@@ -145,8 +144,7 @@ impl Engine {
             let items = actions.into_iter().map(Emission::Action);
             let items = items.chain(errors.into_iter().map(Emission::Error)).collect();
             self.send(slice, items);
-            let cursor = self.state.inbox.acked();
-            self.command(Command::Committed { slice, digest, cursor });
+            self.command(Command::Committed { slice, digest });
         }
         if finishing {
             self.command(Command::Finished);

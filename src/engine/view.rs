@@ -55,6 +55,26 @@ impl Engine {
         self.state.turn.is_some() || !self.state.queue.is_empty()
     }
 
+    /// Whether nothing is under way and nothing taken in still waits for its slice.
+    pub fn is_at_rest(&self) -> bool {
+        self.is_idle() && self.state.inbox.held == 0 && self.state.agenda.is_empty()
+    }
+
+    /// Events in slices that are not committed.
+    pub fn held(&self) -> usize {
+        self.state.inbox.held
+    }
+
+    /// The lowest cursor among the events in slices that are not committed.
+    pub fn first_held(&self) -> Option<u64> {
+        self.state.inbox.first_held()
+    }
+
+    /// The highest cursor taken in: where the source goes on after a crash.
+    pub fn cursor(&self) -> Option<u64> {
+        self.state.inbox.cursor()
+    }
+
     /// Whether everything is done.
     pub fn is_finished(&self) -> bool {
         self.state.finished
