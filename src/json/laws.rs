@@ -90,7 +90,7 @@ fn object(members: BTreeMap<String, (bool, u32, &str, Document)>) -> Document {
     let texts: Vec<_> = texts.into_iter().map(|(_, text)| text).collect();
     let values = members
         .into_iter()
-        .map(|(key, (_, _, _, (value, _)))| (key.into(), value));
+        .map(|(key, (_, _, _, (value, _)))| (Arc::from(key), value));
     (
         Json::Object(values.collect()),
         format!("{{{}}}", texts.join(",")),
