@@ -231,7 +231,7 @@ impl State {
 
     fn write_snapshot(&mut self, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
         let Snapshot { after, .. } = snapshot;
-        let bytes = snapshot_bytes(snapshot.body.len());
+        let bytes = snapshot_bytes(snapshot.body.len() as u64);
         let head = self
             .streams
             .get(stream)
@@ -246,7 +246,7 @@ impl State {
                 write: self.writes,
             };
             let replaced = kept.snapshots.insert(after, kept_snapshot);
-            let replaced = replaced.map_or(0, |old| snapshot_bytes(old.snapshot.body.len()));
+            let replaced = replaced.map_or(0, |old| snapshot_bytes(old.snapshot.body.len() as u64));
             kept.head.snapshot_written(after, bytes, replaced);
         }
         Ok(())
@@ -372,7 +372,7 @@ impl Kept {
         self.head.snapshot_bytes = self
             .snapshots
             .values()
-            .map(|kept| snapshot_bytes(kept.snapshot.body.len()))
+            .map(|kept| snapshot_bytes(kept.snapshot.body.len() as u64))
             .sum();
         cut.freed
     }
@@ -393,7 +393,7 @@ impl Kept {
                 });
             }
             before.snapshots += 1;
-            before.bytes += snapshot_bytes(kept.snapshot.body.len());
+            before.bytes += snapshot_bytes(kept.snapshot.body.len() as u64);
         }
         cuts
     }

@@ -9,8 +9,8 @@ mod frame;
 mod log;
 mod memory;
 mod retention;
-//cfg
-//mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use retention::{Pruned, Retention};
-//cfg
-//pub use sqlite::SqliteStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 use crate::engine::{Slice, StreamId, Timestamp};
 
