@@ -11,10 +11,23 @@
     clippy::float_arithmetic
 )]
 
+mod canonical;
+mod error;
 mod number;
+mod parse;
 mod scan;
+mod text;
 mod value;
 
+#[cfg(test)]
+mod laws;
+
+pub use canonical::canonicalize;
+pub use error::{JsonError, JsonLimits, JsonProblem, Place};
 pub use number::Number;
-pub use scan::{JsonError, JsonLimits, JsonProblem, Place, canonicalize, parse};
+pub use parse::parse;
+pub use text::{string_size, write_string};
 pub use value::{Json, Object};
+
+pub(crate) use error::Fault;
+pub(crate) use scan::Scanner;
