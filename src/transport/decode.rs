@@ -56,7 +56,7 @@ impl Decoder {
         while deliveries.len() < max
             && let Some(frame) = self.framer.cut(&mut self.chunk)
         {
-            deliveries.extend(self.deliver(frame));
+            deliveries.extend(self.deliver(&frame));
         }
         deliveries
     }
@@ -67,7 +67,7 @@ impl Decoder {
         while deliveries.len() < max
             && let Some(frame) = self.framer.finish()
         {
-            deliveries.extend(self.deliver(frame));
+            deliveries.extend(self.deliver(&frame));
         }
         deliveries
     }
@@ -83,14 +83,14 @@ impl Decoder {
         (self.taken.0 > self.offset().saturating_add(1)).then_some(self.taken)
     }
 
-    fn deliver(&self, frame: Frame) -> Option<Delivery> {
+    fn deliver(&self, frame: &Frame) -> Option<Delivery> {
         let cursor = Cursor(frame.end);
         if cursor <= self.taken {
             return None;
         }
         if let Some(fault) = &frame.fault {
             return Some(Delivery::Refused(self.refuse(
-                &frame,
+                frame,
                 frame.place,
                 fault.to_string(),
             )));
@@ -103,7 +103,7 @@ impl Decoder {
             },
             Err(EventError { place, problem }) => {
                 let place = within(frame.place, place);
-                Delivery::Refused(self.refuse(&frame, place, problem.to_string()))
+                Delivery::Refused(self.refuse(frame, place, problem.to_string()))
             }
         })
     }
