@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{Event, Kind, Limits, Span, Timestamp},
-    wire::to_rfc3339,
+    wire::write_timestamp,
 };
 
 /// The window of event times a live stream accepts, around now.
@@ -58,13 +58,19 @@ pub(super) fn check(
         && event.ts < now.minus(past)
     {
         let days = past.micros() / (24 * 60 * 60 * 1_000_000);
-        return Err(Refusal::TooOld { ts: to_rfc3339(event.ts), days });
+        return Err(Refusal::TooOld { ts: shown(event.ts), days });
     }
     if let Some(future) = acceptance.future
         && event.ts > now.plus(future)
     {
         let seconds = future.micros() / 1_000_000;
-        return Err(Refusal::TooNew { ts: to_rfc3339(event.ts), seconds });
+        return Err(Refusal::TooNew { ts: shown(event.ts), seconds });
     }
     Ok(())
+}
+
+fn shown(ts: Timestamp) -> String {
+    let mut out = Vec::new();
+    write_timestamp(ts, &mut out);
+    String::from_utf8(out).expect("an RFC 3339 instant is ASCII")
 }

@@ -19,6 +19,7 @@ mod ingress;
 mod options;
 mod outgoing;
 mod recovery;
+mod replay;
 mod stop;
 mod stream;
 
@@ -28,4 +29,5 @@ pub use driver::{Ending, Runtime};
 pub use error::RuntimeError;
 pub use ingress::Acceptance;
 pub use options::Options;
+pub use replay::{Diverged, Verdict, verify};
 pub use stop::{Stop, StopSwitch};

@@ -19,7 +19,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         for summary in self.store.streams().await? {
             let name = summary.stream;
             let mut folding = Folding::latest(&mut self.store, &name).await?;
-            folding.fold_all(&mut self.store, |_, _| Ok(())).await?;
+            folding.fold_all(&mut self.store, |_, _| ()).await?;
             let header_due = self.check_plan(&name, &folding.header)?;
             let mut header = folding.header;
             if header_due {

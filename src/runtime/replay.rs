@@ -1,12 +1,12 @@
 //! Folding a journal again (§10). `verify` runs nothing: recorded outcomes are served, every
 //! derived record and digest is made anew and compared.
 
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
 use super::RuntimeError;
 use crate::{
-    engine::{Digest, Divergence, Engine, Fact, Record, Slice, StreamId, Timestamp, closest},
-    store::{Store, StreamSummary},
+    engine::{Digest, Divergence, Engine, Record, Slice, StreamId, Timestamp, closest},
+    store::{Pick, Store, StreamSummary},
     wire::{self, Body, Header},
 };
 
@@ -61,7 +61,6 @@ pub async fn verify(store: &mut impl Store, stream: &StreamId) -> Result<Verdict
                 commits += 1;
                 last_slice = Some(*slice);
             }
-            Ok(())
         })
         .await;
     let divergence = match folded {
@@ -124,18 +123,26 @@ pub(super) struct Folding {
 }
 
 impl Folding {
-    /// From the latest snapshot.
+    /// From the latest snapshot: the shortest way to the end of the journal.
     pub async fn latest(store: &mut impl Store, stream: &StreamId) -> Result<Self, RuntimeError> {
-        Self::before(store, stream, None).await
+        Self::from(store, stream, Pick::Latest).await
     }
 
-    /// From the latest snapshot that is not beyond a slice, or from the first frame.
+    /// From the latest snapshot before a slice: the shortest way to that slice.
     pub async fn before(
         store: &mut impl Store,
         stream: &StreamId,
-        slice: Option<Slice>,
+        slice: Slice,
     ) -> Result<Self, RuntimeError> {
-        match store.latest_snapshot(stream, slice).await? {
+        Self::from(store, stream, Pick::NotBeyond(slice.shift(-1))).await
+    }
+
+    async fn from(
+        store: &mut impl Store,
+        stream: &StreamId,
+        pick: Pick,
+    ) -> Result<Self, RuntimeError> {
+        match store.snapshot(stream, pick).await? {
             Some(snapshot) => Self::from_snapshot(stream, &snapshot),
             None => Self::first(store, stream).await,
         }
@@ -145,7 +152,7 @@ impl Folding {
     pub async fn first(store: &mut impl Store, stream: &StreamId) -> Result<Self, RuntimeError> {
         let summary = summary(store, stream).await?;
         if summary.first_seq > 1 {
-            let oldest = store.oldest_snapshot(stream).await?;
+            let oldest = store.snapshot(stream, Pick::First).await?;
             let oldest = oldest.ok_or_else(|| RuntimeError::NoHeader(stream.clone()))?;
             return Self::from_snapshot(stream, &oldest);
         }
@@ -175,55 +182,65 @@ impl Folding {
         Ok(Self { header, engine, frame: snapshot.after, slice: Some(snapshot.slice) })
     }
 
-    /// Folds every frame that follows, telling each record before it is folded.
+    /// Folds every frame that follows, telling each record once it is folded.
     pub async fn fold_all(
         &mut self,
         store: &mut impl Store,
-        mut tell: impl FnMut(&mut Engine, &Record) -> Result<(), RuntimeError>,
+        mut tell: impl FnMut(&mut Engine, &Record),
     ) -> Result<(), RuntimeError> {
-        while self.fold_page(store, &mut tell).await? {}
+        let mut all = |engine: &mut Engine, record: &Record| {
+            tell(engine, record);
+            ControlFlow::Continue(())
+        };
+        self.fold_until(store, &mut all).await
+    }
+
+    /// Folds frames until there are no more, or until `tell` has enough.
+    pub async fn fold_until(
+        &mut self,
+        store: &mut impl Store,
+        tell: &mut impl FnMut(&mut Engine, &Record) -> ControlFlow<()>,
+    ) -> Result<(), RuntimeError> {
+        while self.fold_page(store, tell).await?.is_continue() {}
         Ok(())
     }
 
-    /// Folds some more frames; `false` when there are none.
     async fn fold_page(
         &mut self,
         store: &mut impl Store,
-        tell: &mut impl FnMut(&mut Engine, &Record) -> Result<(), RuntimeError>,
-    ) -> Result<bool, RuntimeError> {
+        tell: &mut impl FnMut(&mut Engine, &Record) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, RuntimeError> {
         let stream = self.engine.stream().clone();
         let page = store.read(&stream, self.frame, PAGE).await?;
+        if page.is_empty() {
+            return Ok(ControlFlow::Break(()));
+        }
         for frame in &page {
             match decode(&stream, frame.seq, wire::decode_body(&frame.body))? {
                 Body::Header(header) => self.change_header(*header)?,
                 Body::Records(records) => {
                     for (at, record) in records {
-                        self.fold(frame.seq, at, record, tell)?;
+                        self.fold(frame.seq, at, &record)?;
+                        if tell(&mut self.engine, &record).is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
                     }
                 }
             }
             self.frame = frame.seq;
         }
-        Ok(!page.is_empty())
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn fold(
-        &mut self,
-        frame: u64,
-        at: Timestamp,
-        record: Record,
-        tell: &mut impl FnMut(&mut Engine, &Record) -> Result<(), RuntimeError>,
-    ) -> Result<(), RuntimeError> {
-        if let Record::Commit { slice, .. } = &record {
+    fn fold(&mut self, frame: u64, at: Timestamp, record: &Record) -> Result<(), RuntimeError> {
+        if let Record::Commit { slice, .. } = record {
             self.slice = Some(*slice);
         }
-        let told = record.clone();
-        self.engine.replay(at, record).map_err(|error| RuntimeError::Diverged {
+        self.engine.replay(at, record.clone()).map_err(|error| RuntimeError::Diverged {
             stream: self.engine.stream().clone(),
             frame,
             error: Box::new(error),
-        })?;
-        tell(&mut self.engine, &told)
+        })
     }
 
     /// Crews have new code from here on.
@@ -245,33 +262,6 @@ impl Folding {
     }
 }
 
-/// Folds a stream from the first frame kept and gives every fact, until `tell` has enough.
-pub(super) async fn observe(
-    store: &mut impl Store,
-    stream: &StreamId,
-    before: Option<Slice>,
-    mut tell: impl FnMut(&Engine, Fact) -> bool,
-) -> Result<Folding, RuntimeError> {
-    let mut folding = match before {
-        Some(slice) => match store.latest_snapshot(stream, Some(slice.shift(-1))).await? {
-            Some(snapshot) => Folding::from_snapshot(stream, &snapshot)?,
-            None => Folding::first(store, stream).await?,
-        },
-        None => Folding::first(store, stream).await?,
-    };
-    folding.engine.observe();
-    let mut enough = false;
-    let mut each = |engine: &mut Engine, _: &Record| {
-        for fact in engine.take_facts() {
-            enough = enough || tell(engine, fact);
-        }
-        Ok(())
-    };
-    while folding.fold_page(store, &mut each).await? {}
-    let _ = enough;
-    Ok(folding)
-}
-
 /// What a store holds of a stream; an error with a suggestion if nothing.
 pub(super) async fn summary(
     store: &mut impl Store,
@@ -290,12 +280,4 @@ fn decode<T>(
     decoded: Result<T, wire::DecodeError>,
 ) -> Result<T, RuntimeError> {
     decoded.map_err(|error| RuntimeError::Decode { stream: stream.clone(), frame, error })
-}
-
-/// Kept here so that the plan of an engine is changed in one place only.
-impl Engine {
-    /// Goes on with a plan that differs in fingerprints only.
-    pub(super) fn go_on_with(&mut self, plan: Arc<crate::engine::Plan>) {
-        self.set_plan(plan);
-    }
 }

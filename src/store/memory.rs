@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    Frame, Mark, Pruned, Retention, Snapshot, Store, StoreError, StoredFrame, StreamSummary,
+    Frame, Mark, Pick, Pruned, Retention, Snapshot, Store, StoreError, StoredFrame, StreamSummary,
     frame::{self, Head, Link, encode_marks, snapshot_bytes},
     log::{self, DamagedLog, Item},
     retention::Cut,
 };
-use crate::engine::{Slice, StreamId, Timestamp};
+use crate::engine::{StreamId, Timestamp};
 
 const JOURNAL: &str = "memory";
 
@@ -158,23 +158,21 @@ impl Store for MemoryStore {
         self.state().write_snapshot(stream, snapshot)
     }
 
-    async fn latest_snapshot(
+    async fn snapshot(
         &mut self,
         stream: &StreamId,
-        at_or_before: Option<Slice>,
+        pick: Pick,
     ) -> Result<Option<Snapshot>, StoreError> {
         let state = self.state();
-        let snapshots = state
-            .streams
-            .get(stream)
-            .into_iter()
-            .flat_map(|kept| &kept.snapshots);
-        let fits = |snapshot: &&Snapshot| at_or_before.is_none_or(|slice| snapshot.slice <= slice);
-        Ok(snapshots
-            .rev()
-            .map(|(_, kept)| &kept.snapshot)
-            .find(fits)
-            .cloned())
+        let Some(kept) = state.streams.get(stream) else {
+            return Ok(None);
+        };
+        let mut fitting = kept.snapshots.iter().map(|(_, kept)| &kept.snapshot);
+        Ok(match pick {
+            Pick::First => fitting.next(),
+            Pick::Latest | Pick::NotBeyond(_) => fitting.rfind(|one| pick.fits(one.slice)),
+        }
+        .cloned())
     }
 
     async fn prune(

@@ -28,6 +28,12 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
+    /// An event that was well formed and is refused all the same.
+    pub fn from_event(reason: String, text: &[u8], cursor: Cursor) -> Self {
+        let (raw, truncated) = Self::cut(text);
+        Self { source: "ingress".into(), place: None, reason, raw, truncated, cursor }
+    }
+
     /// `text` cut to what a dead letter shows, and whether something was cut off. A copy: a dead
     /// letter may be kept for long, the chunk it came in should not be.
     pub(super) fn cut(text: &[u8]) -> (Bytes, bool) {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use live_crew::{
     engine::{Slice, Span},
     store::{
-        Frame, MemoryStore, Pruned, Retention, Snapshot, SqliteStore, Store, StoreError,
+        Frame, MemoryStore, Pick, Pruned, Retention, Snapshot, SqliteStore, Store, StoreError,
         StreamSummary,
     },
 };
@@ -44,7 +44,7 @@ fn an_empty_journal_answers_with_nothing(journal: &impl Journal) {
     assert_eq!(read(&mut store, "a"), []);
     assert_eq!(append(&mut store, vec![]), [0; 0]);
     assert_eq!(
-        at_once(store.latest_snapshot(&id("a"), None)).unwrap(),
+        at_once(store.snapshot(&id("a"), Pick::Latest)).unwrap(),
         None
     );
     assert_eq!(at_once(store.mark(&id("a"), 0)).unwrap(), None);
@@ -152,7 +152,7 @@ fn a_snapshot_is_found_at_or_before_a_slice(journal: &impl Journal) {
         at_once(store.write_snapshot(&id("a"), written)).unwrap();
     }
     let mut found = |slice: Option<i64>| {
-        let found = at_once(store.latest_snapshot(&id("a"), slice.map(Slice))).unwrap();
+        let found = at_once(store.snapshot(&id("a"), slice.map_or(Pick::Latest, |slice| Pick::NotBeyond(Slice(slice))))).unwrap();
         found.map(|snapshot| snapshot.after)
     };
     assert_eq!(found(None), Some(9));
@@ -168,7 +168,7 @@ fn a_snapshot_is_found_at_or_before_a_slice(journal: &impl Journal) {
     let before = summary(&mut store, "a").bytes;
     at_once(store.write_snapshot(&id("a"), again.clone())).unwrap();
     assert_eq!(
-        at_once(store.latest_snapshot(&id("a"), Some(Slice(60)))).unwrap(),
+        at_once(store.snapshot(&id("a"), Pick::NotBeyond(Slice(60)))).unwrap(),
         Some(again)
     );
     let shorter = ("state after 6".len() - "again".len()) as u64;
@@ -223,7 +223,7 @@ fn a_prune_never_removes_what_recovery_needs(journal: &impl Journal) {
     assert_eq!(after.bytes, before - pruned.bytes);
     assert_eq!((after.frames, after.first_seq, after.last_seq), (3, 7, 9));
 
-    let start = at_once(store.latest_snapshot(&id("a"), None))
+    let start = at_once(store.snapshot(&id("a"), Pick::Latest))
         .unwrap()
         .unwrap();
     assert_eq!(start, snapshot(6, 1));
@@ -341,7 +341,7 @@ fn what_was_written_is_there_when_opened_again(journal: &impl Journal) {
     let expected: Vec<_> = (1..=8).map(|n| frame("a", n).body).collect();
     assert_eq!(bodies(&mut store, "a"), expected);
     assert_eq!(bodies(&mut store, "b").len(), 4);
-    let latest = at_once(store.latest_snapshot(&id("a"), None)).unwrap();
+    let latest = at_once(store.snapshot(&id("a"), Pick::Latest)).unwrap();
     assert_eq!(latest, Some(snapshot(1, 3)));
 }
 
@@ -380,7 +380,7 @@ fn a_frame_too_big_is_refused_and_nothing_is_written(journal: &impl Journal) {
         })
     ));
     assert_eq!(
-        at_once(store.latest_snapshot(&id("a"), None)).unwrap(),
+        at_once(store.snapshot(&id("a"), Pick::Latest)).unwrap(),
         None
     );
 }

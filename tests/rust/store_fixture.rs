@@ -10,7 +10,7 @@ use bytes::Bytes;
 use live_crew::{
     engine::{Slice, StreamId, Timestamp},
     store::{
-        Frame, Mark, MemoryStore, Pruned, Retention, Snapshot, SqliteStore, Store, StoreError,
+        Frame, Mark, MemoryStore, Pick, Pruned, Retention, Snapshot, SqliteStore, Store, StoreError,
         StoredFrame, StreamSummary,
     },
 };
@@ -171,10 +171,10 @@ pub(crate) fn everything(store: &mut impl Store) -> Result<Vec<String>, StoreErr
         }
         answers.push(format!(
             "{:?}",
-            at_once(store.latest_snapshot(stream, None))?
+            at_once(store.snapshot(stream, Pick::Latest))?
         ));
         for slice in 0..20 {
-            let snapshot = at_once(store.latest_snapshot(stream, Some(Slice(slice))))?;
+            let snapshot = at_once(store.snapshot(stream, Pick::NotBeyond(Slice(slice))))?;
             answers.push(format!("{snapshot:?}"));
         }
         answers.push(format!(

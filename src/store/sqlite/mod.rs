@@ -10,9 +10,9 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::{
-    Frame, Mark, Pruned, Retention, Snapshot, Store, StoreError, StoredFrame, StreamSummary, frame,
+    Frame, Mark, Pick, Pruned, Retention, Snapshot, Store, StoreError, StoredFrame, StreamSummary, frame,
 };
-use crate::engine::{Slice, StreamId, Timestamp};
+use crate::engine::{StreamId, Timestamp};
 
 /// Keeps journals in a SQLite file.
 #[derive(Debug)]
@@ -157,13 +157,13 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn latest_snapshot(
+    async fn snapshot(
         &mut self,
         stream: &StreamId,
-        at_or_before: Option<Slice>,
+        pick: Pick,
     ) -> Result<Option<Snapshot>, StoreError> {
         self.look("reading a snapshot", |connection| {
-            snapshots::latest(connection, stream, at_or_before)
+            snapshots::pick(connection, stream, pick)
         })
     }
 

@@ -8,7 +8,7 @@ use super::{
         frame::{Head, Sum, checksum, snapshot_bytes},
         retention::Cut,
     },
-    Fault, Pruned, Retention, Snapshot,
+    Fault, Pick, Pruned, Retention, Snapshot,
     rows::{self, StreamRow, key, seq},
 };
 use crate::engine::{Slice, StreamId, Timestamp};
@@ -46,10 +46,10 @@ pub(super) fn write(
     rows::put_stream(connection, stream, number, &head)
 }
 
-pub(super) fn latest(
+pub(super) fn pick(
     connection: &Connection,
     stream: &StreamId,
-    at_or_before: Option<Slice>,
+    pick: Pick,
 ) -> Result<Option<Snapshot>, Fault> {
     let row = rows::stream(connection, stream)?;
     let Some(StreamRow { number, head, .. }) = row else {
@@ -58,11 +58,15 @@ pub(super) fn latest(
     if head.snapshot == 0 {
         return Ok(None);
     }
-    let mut find = connection.prepare_cached(
+    let (order, slice) = match pick {
+        Pick::First => ("ASC", i64::MAX),
+        Pick::Latest => ("DESC", i64::MAX),
+        Pick::NotBeyond(slice) => ("DESC", slice.0),
+    };
+    let mut find = connection.prepare_cached(&format!(
         "SELECT key, slice, sum, body FROM snapshots
-         WHERE key >= ?1 AND key <= ?2 AND slice <= ?3 ORDER BY key DESC LIMIT 1",
-    )?;
-    let slice = at_or_before.map_or(i64::MAX, |slice| slice.0);
+         WHERE key >= ?1 AND key <= ?2 AND slice <= ?3 ORDER BY key {order} LIMIT 1",
+    ))?;
     let range = params![
         key(number, head.base.seq),
         key(number, head.snapshot),
@@ -79,7 +83,7 @@ pub(super) fn latest(
     };
     let found = find.query_row(range, read).optional()?;
     let Some((snapshot, sum)) = found else {
-        if at_or_before.is_none() {
+        if !matches!(pick, Pick::NotBeyond(_)) {
             return Err(Fault::corrupt(
                 stream,
                 head.snapshot,
@@ -90,8 +94,12 @@ pub(super) fn latest(
     };
     let Snapshot { after, .. } = snapshot;
     let link = rows::link(connection, stream, number, &head, after)?;
-    let is_latest = at_or_before.is_some() || after == head.snapshot;
-    if !is_latest || snapshot_sum(stream, &snapshot, &link.sum) != sum {
+    let is_it = match pick {
+        Pick::First => head.base.seq == 0 || after == head.base.seq,
+        Pick::NotBeyond(_) => true,
+        Pick::Latest => after == head.snapshot,
+    };
+    if !is_it || snapshot_sum(stream, &snapshot, &link.sum) != sum {
         return Err(Fault::corrupt(
             stream,
             after,
