@@ -38,7 +38,7 @@ fn dead_letters(deliveries: &[Delivery]) -> Vec<&DeadLetter> {
 }
 
 /// `bad` between two good events, as JSON Lines and as an array: it alone is refused, in `column`
-/// of its line, for the reason given.
+/// of its line, for a reason that says so.
 fn check_bad(bad: impl AsRef<[u8]>, column: u32, reason: &str) {
     let bad = bad.as_ref();
     let (good, shown) = (GOOD.as_bytes(), String::from_utf8_lossy(bad));
@@ -52,7 +52,7 @@ fn check_bad(bad: impl AsRef<[u8]>, column: u32, reason: &str) {
             panic!("{letters:?}")
         };
         let place = letter.place.unwrap();
-        assert_eq!(letter.reason, reason, "{shown}");
+        assert!(letter.reason.contains(reason), "{shown}: {letter}");
         assert_eq!(
             (place.line, place.column),
             (line, column),
@@ -84,28 +84,36 @@ fn with(field: &str, value: &str) -> String {
 
 #[test]
 fn malformed_json_is_refused_where_it_breaks() {
-    check_bad(r#"{"ts": nope}"#, 8, "?");
-    check_bad("nope", 1, "?");
-    check_bad(r#"{"ts": [1}"#, 10, "?");
+    check_bad(r#"{"ts": nope}"#, 9, "found `o`");
+    check_bad("nope", 2, "found `o`");
+    check_bad(r#"{"ts": [1}"#, 10, "expected `,` or `]`, found `}`");
 }
 
 #[test]
 fn a_value_of_the_wrong_type_is_refused() {
-    check_bad(with("ts", "5"), 7, "?");
-    check_bad(with("kind", "{}"), 37, "?");
-    check_bad("7", 1, "?");
+    check_bad(with("ts", "5"), 7, "`ts` is `5`; write a string");
+    check_bad(with("kind", "{}"), 37, "`kind` is `{}`; write a string");
+    check_bad("7", 1, "is an object, found `7`");
 }
 
 #[test]
 fn a_missing_or_unknown_field_is_refused() {
-    check_bad(r#"{"kind":"goal"}"#, 1, "?");
-    check_bad(GOOD.replace("payload", "pay_load"), 61, "?");
+    check_bad(r#"{"kind":"goal"}"#, 15, "field `ts` is missing");
+    check_bad(
+        GOOD.replace("payload", "pay_load"),
+        61,
+        "did you mean `payload`?",
+    );
 }
 
 #[test]
 fn a_bad_name_and_a_reserved_kind_are_refused() {
-    check_bad(with("stream_id", r#""m 1""#), 56, "?");
-    check_bad(with("kind", r#""__hb""#), 37, "?");
+    check_bad(
+        with("stream_id", r#""m 1""#),
+        56,
+        "stream_id `m 1` is not allowed",
+    );
+    check_bad(with("kind", r#""__hb""#), 37, "kind `__hb` is reserved");
 }
 
 #[test]
@@ -113,12 +121,12 @@ fn a_payload_or_an_event_over_its_limit_is_refused() {
     check_bad(
         with("payload", &format!("\"{}\"", "x".repeat(400))),
         71,
-        "?",
+        "raise `payload_bytes`",
     );
     check_bad(
         with("payload", &format!("\"{}\"", "x".repeat(2_000))),
         1,
-        "?",
+        "`event_bytes` = 2000",
     );
 }
 
@@ -126,29 +134,41 @@ fn a_payload_or_an_event_over_its_limit_is_refused() {
 fn bytes_that_are_not_utf_8_are_refused() {
     let mut bad = with("payload", "\"x\"").into_bytes();
     bad[71] = 0xFF;
-    check_bad(bad, 72, "?");
+    check_bad(bad, 72, "not UTF-8");
 }
 
 #[test]
 fn equal_keys_are_refused() {
-    check_bad(with("payload", r#"{"a": 1, "\u0061": 2}"#), 80, "?");
-    check_bad(with("payload", r#"1,"kind":"goal""#), 73, "?");
+    check_bad(
+        with("payload", r#"{"a": 1, "\u0061": 2}"#),
+        80,
+        "key `a` stands twice",
+    );
+    check_bad(
+        with("payload", r#"1,"kind":"goal""#),
+        73,
+        "field `kind` stands twice",
+    );
 }
 
 #[test]
 fn deep_nesting_is_refused() {
     check_bad(
         with("payload", &("[".repeat(1_000) + &"]".repeat(900))),
-        1,
-        "?",
+        198,
+        "deeper than 128 levels",
     );
 }
 
 #[test]
 fn numbers_that_json_does_not_have_are_refused() {
-    check_bad(with("payload", "NaN"), 71, "?");
-    check_bad(with("payload", "-Infinity"), 71, "?");
-    check_bad(with("payload", "1e400"), 71, "?");
+    check_bad(with("payload", "NaN"), 71, "`NaN` is not a JSON number");
+    check_bad(
+        with("payload", "-Infinity"),
+        71,
+        "`-Infinity` is not a JSON number",
+    );
+    check_bad(with("payload", "1e400"), 71, "`1e400` is beyond the range");
 }
 
 #[test]
