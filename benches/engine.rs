@@ -18,7 +18,10 @@ fn crew(name: &str, trigger: &str) -> CrewSpec {
 }
 
 fn settings() -> StreamSettings {
-    StreamSettings { lateness: Span::ZERO, ..StreamSettings::new(Pace::Virtual) }
+    StreamSettings {
+        lateness: Span::ZERO,
+        ..StreamSettings::new(Pace::Virtual)
+    }
 }
 
 fn plan(crews: Vec<CrewSpec>) -> Arc<Plan> {
@@ -36,7 +39,11 @@ fn answer() -> Outcome {
         transaction_id: None,
     };
     let value = Payload::null();
-    Outcome::Done(Arc::new(Output { actions: vec![draft], diff: Diff::default(), value }))
+    Outcome::Done(Arc::new(Output {
+        actions: vec![draft],
+        diff: Diff::default(),
+        value,
+    }))
 }
 
 /// A payload of a usual size: the event is 196 bytes as JSON.
@@ -48,8 +55,16 @@ fn payload() -> Payload {
 
 fn event(kind: &Kind, micros: i64, payload: &Payload) -> Input {
     let ts = Timestamp::from_micros(1_700_000_000_000_000 + micros).unwrap();
-    let event = Event { ts, kind: kind.clone(), payload: payload.clone(), ids: None };
-    Input::Event { event, cursor: micros.unsigned_abs() }
+    let event = Event {
+        ts,
+        kind: kind.clone(),
+        payload: payload.clone(),
+        ids: None,
+    };
+    Input::Event {
+        event,
+        cursor: micros.unsigned_abs(),
+    }
 }
 
 /// Does what the engine wants done, on the spot.
@@ -60,7 +75,16 @@ fn serve(engine: &mut Engine, now: Timestamp, answer: &Outcome) {
                 black_box(&job.triggers);
                 let (run, attempt) = (job.run, job.attempt);
                 let outcome = answer.clone();
-                engine.handle(now, Input::Result { run, attempt, outcome }).unwrap();
+                engine
+                    .handle(
+                        now,
+                        Input::Result {
+                            run,
+                            attempt,
+                            outcome,
+                        },
+                    )
+                    .unwrap();
             }
             Command::Publish(parcel) => {
                 engine.handle(now, Input::Published(parcel.number)).unwrap();
@@ -90,7 +114,10 @@ fn feed(plan: &Arc<Plan>, events: u64, per_slice: u64, kinds: &[Kind]) -> Engine
 
 fn one_crew(c: &mut Criterion) {
     let mut group = c.benchmark_group("one crew, one action an event");
-    let (plan, kinds) = (plan(vec![crew("greeter", "signup")]), [Kind::new("signup").unwrap()]);
+    let (plan, kinds) = (
+        plan(vec![crew("greeter", "signup")]),
+        [Kind::new("signup").unwrap()],
+    );
     for events in [10_000, 100_000, 1_000_000, 10_000_000] {
         group.throughput(Throughput::Elements(events));
         if events >= 1_000_000 {
@@ -102,7 +129,9 @@ fn one_crew(c: &mut Criterion) {
     }
     group.finish();
     let mut group = c.benchmark_group("100 000 events over slices");
-    group.throughput(Throughput::Elements(100_000)).sample_size(20);
+    group
+        .throughput(Throughput::Elements(100_000))
+        .sample_size(20);
     for per_slice in [50_000, 5_000, 500, 50, 5, 1] {
         group.bench_function(BenchmarkId::new("slices", 100_000 / per_slice), |b| {
             b.iter(|| feed(&plan, 100_000, per_slice, &kinds));
@@ -113,10 +142,13 @@ fn one_crew(c: &mut Criterion) {
 
 fn routing(c: &mut Criterion) {
     let mut group = c.benchmark_group("1 000 crews, one of them interested");
-    group.throughput(Throughput::Elements(100_000)).sample_size(10);
+    group
+        .throughput(Throughput::Elements(100_000))
+        .sample_size(10);
     for crews in [1, 1_000] {
-        let kinds: Vec<Kind> =
-            (0..crews).map(|at| Kind::new(&format!("kind_{at}")).unwrap()).collect();
+        let kinds: Vec<Kind> = (0..crews)
+            .map(|at| Kind::new(&format!("kind_{at}")).unwrap())
+            .collect();
         let specs = (0..crews).map(|at| crew(&format!("crew_{at}"), &format!("kind_{at}")));
         let plan = plan(specs.collect());
         group.bench_function(BenchmarkId::new("crews", crews), |b| {
@@ -129,11 +161,15 @@ fn routing(c: &mut Criterion) {
 /// Runs that wait for a crew that never lands: each event must find its place among them.
 fn waiting(c: &mut Criterion) {
     let mut group = c.benchmark_group("an event beside waiting runs");
-    group.throughput(Throughput::Elements(10_000)).sample_size(10);
+    group
+        .throughput(Throughput::Elements(10_000))
+        .sample_size(10);
     for waiting in [0_i64, 1_000, 10_000, 100_000] {
         let mut waits = crew("waits", "wait");
-        waits.needs =
-            vec![Need::Crew { crew: CrewName::new("never").unwrap(), offset: -1 }];
+        waits.needs = vec![Need::Crew {
+            crew: CrewName::new("never").unwrap(),
+            offset: -1,
+        }];
         waits.max_backlog = usize::MAX;
         waits.expire_after = u32::MAX;
         let plan = plan(vec![crew("never", "never"), waits, crew("works", "work")]);
@@ -142,7 +178,9 @@ fn waiting(c: &mut Criterion) {
         let setup = || {
             let mut engine = Engine::new(Arc::clone(&plan), StreamId::new("bench").unwrap());
             for at in 0..waiting {
-                engine.handle(now, event(&wait, at * 100, &payload)).unwrap();
+                engine
+                    .handle(now, event(&wait, at * 100, &payload))
+                    .unwrap();
                 serve(&mut engine, now, &answer);
             }
             engine
@@ -153,7 +191,9 @@ fn waiting(c: &mut Criterion) {
                 setup,
                 |mut engine| {
                     for at in 0..10_000 {
-                        engine.handle(now, event(&work, start + at * 1_000, &payload)).unwrap();
+                        engine
+                            .handle(now, event(&work, start + at * 1_000, &payload))
+                            .unwrap();
                         serve(&mut engine, now, &answer);
                     }
                     engine

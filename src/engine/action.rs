@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Action, ActionId, CrewName, Draft, Ids, RunId, StreamId, Timestamp, Triggers,
-};
+use super::{Action, ActionId, CrewName, Draft, Ids, RunId, StreamId, Timestamp, Triggers};
 
 /// `ttl_ms` of an action that does not say.
 pub const DEFAULT_TTL_MS: u32 = 5_000;
@@ -18,7 +16,10 @@ pub(super) fn complete(
     now: Timestamp,
     drafts: &[Draft],
 ) -> Vec<Action> {
-    let first: Option<&Ids> = triggers.iter().next().and_then(|first| first.event.ids.as_deref());
+    let first: Option<&Ids> = triggers
+        .iter()
+        .next()
+        .and_then(|first| first.event.ids.as_deref());
     let inherit = |own: &Option<Arc<str>>, of: fn(&Ids) -> &Option<Arc<str>>| {
         own.clone().or_else(|| of(first?).clone())
     };
@@ -41,7 +42,10 @@ pub(super) fn complete(
 fn action_id(stream: &StreamId, crew: &CrewName, run: RunId, index: u32) -> ActionId {
     let mut hasher = blake3::Hasher::new();
     // Names cannot hold a slash, so no two different lists give the same bytes.
-    hasher.update(stream.as_str().as_bytes()).update(b"/").update(crew.as_str().as_bytes());
+    hasher
+        .update(stream.as_str().as_bytes())
+        .update(b"/")
+        .update(crew.as_str().as_bytes());
     let mut numbers = [0; 17];
     numbers[0] = b'/';
     numbers[1..9].copy_from_slice(&run.key.trigger.0.to_be_bytes());

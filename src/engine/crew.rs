@@ -123,7 +123,10 @@ pub(super) struct Disabled {
 
 impl CrewState {
     pub fn new(crew: &Planned) -> Self {
-        Self { lacking: vec![BTreeSet::new(); crew.spec.needs.len()], ..Self::default() }
+        Self {
+            lacking: vec![BTreeSet::new(); crew.spec.needs.len()],
+            ..Self::default()
+        }
     }
 
     pub fn has_place(&self, spec: &CrewSpec) -> bool {
@@ -141,7 +144,11 @@ impl CrewState {
             (_, StartAt::Close) => !self.ready.is_empty(),
             (_, StartAt::Arrival) => self.ready.iter().any(|run| run.key.trigger <= slice),
         };
-        queued || self.running.iter().any(|running| running.land_at.is_some_and(|at| at <= slice))
+        queued
+            || self
+                .running
+                .iter()
+                .any(|running| running.land_at.is_some_and(|at| at <= slice))
     }
 
     /// Runs that wait, for needs or for a place.
@@ -178,14 +185,19 @@ impl CrewState {
     pub fn add_landing(&mut self, slice: Slice, answer: &super::Payload, horizon: i64) {
         self.landings.push_back((slice, answer.clone()));
         let oldest = slice.shift(-horizon);
-        while self.landings.front().is_some_and(|(landed, _)| *landed < oldest) {
+        while self
+            .landings
+            .front()
+            .is_some_and(|(landed, _)| *landed < oldest)
+        {
             self.landings.pop_front();
         }
     }
 
     /// The first success at or after a slice.
     pub fn landing_since(&self, slice: Slice) -> Option<&(Slice, super::Payload)> {
-        self.landings.get(self.landings.partition_point(|(landed, _)| *landed < slice))
+        self.landings
+            .get(self.landings.partition_point(|(landed, _)| *landed < slice))
     }
 }
 
@@ -197,6 +209,8 @@ pub(super) fn in_step(spec: &CrewSpec, pace: Pace) -> bool {
 impl Run {
     /// The needs that are not met, by their place in the declaration.
     pub fn missing(&self) -> Vec<usize> {
-        (0..self.met.len()).filter(|&need| self.met[need].is_none()).collect()
+        (0..self.met.len())
+            .filter(|&need| self.met[need].is_none())
+            .collect()
     }
 }

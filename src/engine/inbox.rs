@@ -49,7 +49,10 @@ impl Inbox {
     pub fn new(settings: &StreamSettings) -> Self {
         let mut inbox = Self::default();
         if let super::EpochPolicy::At(epoch0) = settings.epoch {
-            inbox.clock = Some(Clock { epoch0, beat: settings.beat });
+            inbox.clock = Some(Clock {
+                epoch0,
+                beat: settings.beat,
+            });
         }
         inbox
     }
@@ -74,7 +77,10 @@ impl Inbox {
     fn bin(&mut self, clock: Clock, arrived: Arc<Arrived>) {
         let slice = clock.slice_of(arrived.event.ts).max(self.open);
         let first = arrived.cursor;
-        let bin = self.bins.entry(slice).or_insert_with(|| Bin { events: Vec::new(), first });
+        let bin = self.bins.entry(slice).or_insert_with(|| Bin {
+            events: Vec::new(),
+            first,
+        });
         bin.first = bin.first.min(first);
         bin.events.push(arrived);
     }
@@ -95,7 +101,10 @@ impl Inbox {
     pub fn clock_now(&self, settings: &StreamSettings) -> Option<Clock> {
         self.clock.or_else(|| {
             let epoch0 = settings.epoch.epoch0(self.min_ts?, settings.beat);
-            Some(Clock { epoch0, beat: settings.beat })
+            Some(Clock {
+                epoch0,
+                beat: settings.beat,
+            })
         })
     }
 
@@ -134,7 +143,11 @@ impl Inbox {
 
     /// The events of a closed slice, in O1 order.
     pub fn members(&mut self, slice: Slice) -> Vec<Arc<Arrived>> {
-        let Some(Bin { events: mut members, .. }) = self.bins.remove(&slice) else {
+        let Some(Bin {
+            events: mut members,
+            ..
+        }) = self.bins.remove(&slice)
+        else {
             return Vec::new();
         };
         self.held -= members.len();
@@ -171,7 +184,14 @@ impl Dedupe {
     }
 
     /// Remembers an id; forgets those that fell out of the window, and the oldest over the limit.
-    pub fn remember(&mut self, id: &Arc<str>, ts: Timestamp, newest: Timestamp, window: Span, limit: usize) {
+    pub fn remember(
+        &mut self,
+        id: &Arc<str>,
+        ts: Timestamp,
+        newest: Timestamp,
+        window: Span,
+        limit: usize,
+    ) {
         let oldest = newest.minus(window);
         self.seen.insert(Arc::clone(id));
         self.by_age.insert((ts, Arc::clone(id)));

@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use super::{
     Conflicts, Context, CrewIx, CrewName, Engine, ErrorEvent, Fact, Failure, Outcome, Reason,
-    RunId, RunKey, Slice, Triggers, Trouble, WaitPolicy,
-    conflicts::Conflict,
-    crew::Finished,
-    deliver::visible_from,
-    plan::NeedIx,
-    report::write_run_name,
-    turn::Turn,
+    RunId, RunKey, Slice, Triggers, Trouble, WaitPolicy, conflicts::Conflict, crew::Finished,
+    deliver::visible_from, plan::NeedIx, report::write_run_name, turn::Turn,
 };
 
 impl Engine {
     /// Lands what came back for the crews of the level, and wakes those that need it.
     pub(super) fn land_level(&mut self) {
-        let Some(turn) = &mut self.state.turn else { return };
+        let Some(turn) = &mut self.state.turn else {
+            return;
+        };
         turn.landed = true;
         let (slice, here) = (turn.slice, std::mem::take(&mut turn.here));
         for crew in here {
@@ -44,13 +41,17 @@ impl Engine {
     fn land(&mut self, crew: CrewIx, finished: Finished) -> Option<super::Payload> {
         let plan = Arc::clone(&self.plan);
         let name = &plan.crew(crew).spec.name;
-        let run = RunId { crew, key: finished.key };
+        let run = RunId {
+            crew,
+            key: finished.key,
+        };
         let turn = self.state.turn.as_mut().expect("runs land within a turn");
         let slice = turn.slice;
         let merged = match &finished.outcome {
             Outcome::Done(output) => {
                 let sees_own = plan.crew(crew).spec.concurrency == 1;
-                turn.merge(&plan, crew, sees_own, &finished).map(|conflicts| (output, conflicts))
+                turn.merge(&plan, crew, sees_own, &finished)
+                    .map(|conflicts| (output, conflicts))
             }
             Outcome::Failed(failure) => Err(failure.clone()),
         };
@@ -71,15 +72,28 @@ impl Engine {
         if !finished.diff.is_empty() {
             turn.report.merged(name, run, &finished.diff);
             turn.writes.add(run, &finished.diff);
-            turn.diffs.entry(crew).or_default().push(Arc::clone(&finished.diff));
+            turn.diffs
+                .entry(crew)
+                .or_default()
+                .push(Arc::clone(&finished.diff));
         }
         self.state.crews[crew.at()].health.failures = 0;
         self.state.counters.landed += 1;
         self.state.counters.conflicts += conflicts.len() as u64;
         for Conflict { path, first } in conflicts {
             let first = run_name(&plan.crew(first.crew).spec.name, first);
-            let what = Trouble::Conflict { path, first, last: run_name(name, run) };
-            let error = ErrorEvent { crew: name.clone(), run: Some(run.key), slice, what, missing: Vec::new() };
+            let what = Trouble::Conflict {
+                path,
+                first,
+                last: run_name(name, run),
+            };
+            let error = ErrorEvent {
+                crew: name.clone(),
+                run: Some(run.key),
+                slice,
+                what,
+                missing: Vec::new(),
+            };
             let turn = self.state.turn.as_mut().expect("runs land within a turn");
             turn.report.error(&error);
             turn.errors.push(error);
@@ -87,24 +101,52 @@ impl Engine {
         if self.facts.is_some() {
             let diff = Arc::clone(&finished.diff);
             let value = output.value.clone();
-            self.note(|| Fact::Landed { run, slice, diff, value });
+            self.note(|| Fact::Landed {
+                run,
+                slice,
+                diff,
+                value,
+            });
         }
         Some(output.value.clone())
     }
 
-    fn land_failure(&mut self, crew: CrewIx, name: &CrewName, run: RunId, failure: Failure, missing: &[usize]) {
+    fn land_failure(
+        &mut self,
+        crew: CrewIx,
+        name: &CrewName,
+        run: RunId,
+        failure: Failure,
+        missing: &[usize],
+    ) {
         let spec = &self.plan.crew(crew).spec;
-        let missing: Vec<String> = missing.iter().map(|&need| spec.needs[need].to_string()).collect();
+        let missing: Vec<String> = missing
+            .iter()
+            .map(|&need| spec.needs[need].to_string())
+            .collect();
         let turn = self.state.turn.as_mut().expect("runs land within a turn");
         let slice = turn.slice;
-        turn.report.failed(name, run, failure.reason, &failure.message);
+        turn.report
+            .failed(name, run, failure.reason, &failure.message);
         turn.failed.insert(crew);
         let what = Trouble::Run(failure.clone());
-        turn.errors.push(ErrorEvent { crew: name.clone(), run: Some(run.key), slice, what, missing: missing.clone() });
+        turn.errors.push(ErrorEvent {
+            crew: name.clone(),
+            run: Some(run.key),
+            slice,
+            what,
+            missing: missing.clone(),
+        });
         self.state.crews[crew.at()].health.failures += 1;
         self.state.counters.failed += 1;
         let (reason, message) = (failure.reason, Some(failure.message));
-        self.note(|| Fact::Ended { run, slice, reason, message, missing });
+        self.note(|| Fact::Ended {
+            run,
+            slice,
+            reason,
+            message,
+            missing,
+        });
     }
 
     /// Rule N2: a success satisfies the needs of those that waited for it.
@@ -122,7 +164,8 @@ impl Engine {
             if other.by_landing && !found {
                 // Rule C1: no triggers, so the landing itself makes the run.
                 let trigger = slice.shift(-dependent.offset);
-                let place = self.state.crews[dependent.crew.at()].next_place(trigger, planned.horizon);
+                let place =
+                    self.state.crews[dependent.crew.at()].next_place(trigger, planned.horizon);
                 let key = RunKey { trigger, place };
                 self.queue_by_landing(dependent.crew, key, look);
             }
@@ -167,18 +210,24 @@ impl Turn {
         let before = &self.merged;
         let mut after: Context = before.clone();
         if let Err(error) = after.apply_all(diff) {
-            return Err(Failure { reason: Reason::CtxType, message: error.to_string() });
+            return Err(Failure {
+                reason: Reason::CtxType,
+                message: error.to_string(),
+            });
         }
         if after.bytes() > settings.max_bytes && after.bytes() > before.bytes() {
             let (got, most) = (after.bytes(), settings.max_bytes);
-            let message = format!("the context would have {got} bytes, `context.max_bytes` is {most}");
-            return Err(Failure { reason: Reason::CtxSize, message });
+            let message =
+                format!("the context would have {got} bytes, `context.max_bytes` is {most}");
+            return Err(Failure {
+                reason: Reason::CtxSize,
+                message,
+            });
         }
         let mut conflicts = Vec::new();
         if self.writes.has_strangers(crew, sees_own) {
-            let saw = |run: &RunId| {
-                (run.crew == crew && sees_own) || finished.saw.contains(&run.crew)
-            };
+            let saw =
+                |run: &RunId| (run.crew == crew && sees_own) || finished.saw.contains(&run.crew);
             conflicts = self.writes.conflicts(diff, saw);
             // Two writers of one and the same value agree.
             conflicts.retain(|conflict| {
@@ -190,8 +239,14 @@ impl Turn {
             && let Some(conflict) = conflicts.first()
         {
             let first = run_name(&plan.crew(conflict.first.crew).spec.name, conflict.first);
-            let message = format!("wrote `{}`, which `{first}` wrote in the same slice", conflict.path);
-            return Err(Failure { reason: Reason::CtxConflict, message });
+            let message = format!(
+                "wrote `{}`, which `{first}` wrote in the same slice",
+                conflict.path
+            );
+            return Err(Failure {
+                reason: Reason::CtxConflict,
+                message,
+            });
         }
         self.merged = after;
         Ok(conflicts)

@@ -23,7 +23,9 @@ pub(super) struct Report {
 
 impl Report {
     pub fn is_empty(&self) -> bool {
-        [&self.members, &self.outcomes, &self.diff, &self.actions].iter().all(|part| part.is_empty())
+        [&self.members, &self.outcomes, &self.diff, &self.actions]
+            .iter()
+            .all(|part| part.is_empty())
     }
 
     /// The whole report. Keys are in byte order, as canonical JSON has them.
@@ -198,7 +200,10 @@ fn write_op(op: &Op, out: &mut Vec<u8>) {
     let (name, value) = match &op.change {
         Change::Set(value) => ("set", Some(value.to_canonical())),
         Change::Delete => ("delete", None),
-        Change::Incr(by) => ("incr", Some(crate::json::Json::Number(by.clone()).to_canonical())),
+        Change::Incr(by) => (
+            "incr",
+            Some(crate::json::Json::Number(by.clone()).to_canonical()),
+        ),
         Change::Append(value) => ("append", Some(value.to_canonical())),
         Change::Object => ("object", None),
     };

@@ -14,12 +14,18 @@ use super::{
 impl Engine {
     pub(super) fn take_result(&mut self, run: RunId, attempt: u32, outcome: Outcome) {
         let crew = &mut self.state.crews[run.crew.at()];
-        let at = crew.running.iter().position(|running| {
-            running.run.key == run.key && running.attempt == attempt
-        });
+        let at = crew
+            .running
+            .iter()
+            .position(|running| running.run.key == run.key && running.attempt == attempt);
         let at = at.expect("only results of attempts under way become records");
-        if let Phase::InFlight { deadline: Some(deadline) } = crew.running[at].phase {
-            self.state.timers.remove(&(deadline, Timer::Deadline(run, attempt)));
+        if let Phase::InFlight {
+            deadline: Some(deadline),
+        } = crew.running[at].phase
+        {
+            self.state
+                .timers
+                .remove(&(deadline, Timer::Deadline(run, attempt)));
         }
         self.end_attempt(run.crew, at, outcome);
     }
@@ -29,7 +35,10 @@ impl Engine {
             return;
         }
         let crew = &self.state.crews[run.crew.at()];
-        let at = crew.running.iter().position(|running| running.run.key == run.key);
+        let at = crew
+            .running
+            .iter()
+            .position(|running| running.run.key == run.key);
         let at = at.expect("it is in flight");
         self.command(Command::Cancel { run, attempt });
         let limit = self.plan.crew(run.crew).spec.timeout.unwrap_or_default();
@@ -40,11 +49,24 @@ impl Engine {
     /// §7: a `let` run that must land now is not back.
     pub(super) fn miss(&mut self, crew: CrewIx, at: usize, slice: Slice) {
         let running = &mut self.state.crews[crew.at()].running[at];
-        let (run, attempt) = (RunId { crew, key: running.run.key }, running.attempt);
-        if let Phase::InFlight { deadline: Some(deadline) } = running.phase {
-            self.state.timers.remove(&(deadline, Timer::Deadline(run, attempt)));
+        let (run, attempt) = (
+            RunId {
+                crew,
+                key: running.run.key,
+            },
+            running.attempt,
+        );
+        if let Phase::InFlight {
+            deadline: Some(deadline),
+        } = running.phase
+        {
+            self.state
+                .timers
+                .remove(&(deadline, Timer::Deadline(run, attempt)));
         }
-        self.state.timers.retain(|(_, timer)| *timer != Timer::Retry(run));
+        self.state
+            .timers
+            .retain(|(_, timer)| *timer != Timer::Retry(run));
         self.command(Command::Cancel { run, attempt });
         let message = format!("was not back by slice {}, in which it had to land", slice.0);
         self.finish(crew, at, Self::failure(Reason::Missed, message));
@@ -54,24 +76,36 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.crew(crew).spec;
         let running = &mut self.state.crews[crew.at()].running[at];
-        let run = RunId { crew, key: running.run.key };
+        let run = RunId {
+            crew,
+            key: running.run.key,
+        };
         if let Outcome::Failed(failure) = &outcome
             && running.attempt < spec.retry.attempts
         {
             let (attempt, failure) = (running.attempt, failure.clone());
             let pause = spec.retry.pause_after(attempt);
             running.phase = Phase::Paused;
-            self.note(|| Fact::AttemptFailed { run, attempt, failure });
+            self.note(|| Fact::AttemptFailed {
+                run,
+                attempt,
+                failure,
+            });
             if pause == super::Span::ZERO {
                 self.try_again(run);
             } else {
-                self.state.timers.insert((self.state.now.plus(pause), Timer::Retry(run)));
+                self.state
+                    .timers
+                    .insert((self.state.now.plus(pause), Timer::Retry(run)));
             }
             return;
         }
         match (spec.timing, running.land_at) {
             (Timing::Let { .. }, Some(land_at)) if self.must_wait_for(land_at) => {
-                running_phase(&mut self.state.crews[crew.at()].running[at], Phase::Held(outcome));
+                running_phase(
+                    &mut self.state.crews[crew.at()].running[at],
+                    Phase::Held(outcome),
+                );
             }
             _ => {
                 self.finish(crew, at, outcome);
@@ -88,7 +122,11 @@ impl Engine {
 
     pub(super) fn try_again(&mut self, run: RunId) {
         let crew = &mut self.state.crews[run.crew.at()];
-        let Some(at) = crew.running.iter().position(|running| running.run.key == run.key) else {
+        let Some(at) = crew
+            .running
+            .iter()
+            .position(|running| running.run.key == run.key)
+        else {
             return;
         };
         crew.running[at].attempt += 1;
@@ -127,7 +165,10 @@ impl Engine {
         let saw = self.saw(crew, at);
         let running = self.state.crews[crew.at()].running.remove(at);
         let land = self.landing_slice(crew, &running);
-        let run = RunId { crew, key: running.run.key };
+        let run = RunId {
+            crew,
+            key: running.run.key,
+        };
         let (outcome, diff) = match outcome {
             Outcome::Done(output) => match self.check(crew, &running.view, &output) {
                 Ok(diff) => (Outcome::Done(output), diff),
@@ -139,18 +180,43 @@ impl Engine {
         if let Outcome::Done(output) = &outcome
             && !output.actions.is_empty()
         {
-            let clock = self.state.inbox.clock.expect("a run starts in a slice, which has an epoch");
+            let clock = self
+                .state
+                .inbox
+                .clock
+                .expect("a run starts in a slice, which has an epoch");
             let now = clock.end(running.slice);
             let name = &plan.crew(crew).spec.name;
-            actions = complete(&self.state.stream, name, run, &running.run.triggers, now, &output.actions);
+            actions = complete(
+                &self.state.stream,
+                name,
+                run,
+                &running.run.triggers,
+                now,
+                &output.actions,
+            );
         }
         let published = plan.crew(crew).spec.start == StartAt::Arrival;
         if published {
-            let items = actions.iter().cloned().map(super::Emission::Action).collect();
+            let items = actions
+                .iter()
+                .cloned()
+                .map(super::Emission::Action)
+                .collect();
             self.send(land, items);
         }
-        let here = self.state.turn.as_ref().is_some_and(|turn| turn.slice == land && !turn.landed);
-        if !here || self.state.turn.as_ref().is_some_and(|turn| !turn.here.contains(&crew)) {
+        let here = self
+            .state
+            .turn
+            .as_ref()
+            .is_some_and(|turn| turn.slice == land && !turn.landed);
+        if !here
+            || self
+                .state
+                .turn
+                .as_ref()
+                .is_some_and(|turn| !turn.here.contains(&crew))
+        {
             self.state.agenda.insert((land, crew));
         }
         let missing = running.run.missing();
@@ -169,7 +235,9 @@ impl Engine {
     /// The slice a run that is back lands in: the one it must, or the open one.
     fn landing_slice(&self, crew: CrewIx, running: &Running) -> Slice {
         let open = self.state.inbox.open;
-        let Some(land_at) = running.land_at else { return open };
+        let Some(land_at) = running.land_at else {
+            return open;
+        };
         let done = self.state.done.is_some_and(|done| land_at <= done);
         let passed = self.state.turn.as_ref().is_some_and(|turn| {
             let level = self.plan.crew(crew).level;
@@ -185,28 +253,49 @@ impl Engine {
         let limits = &settings.limits;
         if output.actions.len() > limits.actions_per_run {
             let (got, most) = (output.actions.len(), limits.actions_per_run);
-            let message = format!("answered with {got} actions, the limit is {most} (`Limits::actions_per_run`)");
+            let message = format!(
+                "answered with {got} actions, the limit is {most} (`Limits::actions_per_run`)"
+            );
             return fail(Reason::Limit, message);
         }
         if output.diff.0.len() > limits.ops_per_run {
             let (got, most) = (output.diff.0.len(), limits.ops_per_run);
-            let message = format!("made {got} context changes, the limit is {most} (`Limits::ops_per_run`)");
+            let message =
+                format!("made {got} context changes, the limit is {most} (`Limits::ops_per_run`)");
             return fail(Reason::Limit, message);
         }
-        if let Some(draft) = output.actions.iter().find(|draft| draft.payload.as_bytes().len() > limits.payload_bytes) {
+        if let Some(draft) = output
+            .actions
+            .iter()
+            .find(|draft| draft.payload.as_bytes().len() > limits.payload_bytes)
+        {
             let (got, most) = (draft.payload.as_bytes().len(), limits.payload_bytes);
-            let message = format!("action `{}` has {got} bytes of payload, the limit is {most} (`Limits::payload_bytes`)", draft.kind);
+            let message = format!(
+                "action `{}` has {got} bytes of payload, the limit is {most} (`Limits::payload_bytes`)",
+                draft.kind
+            );
             return fail(Reason::Limit, message);
         }
         if output.diff.is_empty() {
             return Ok(Diff::default());
         }
-        let write = settings.context.access.get(name).and_then(|access| access.write.as_deref());
+        let write = settings
+            .context
+            .access
+            .get(name)
+            .and_then(|access| access.write.as_deref());
         if let Some(globs) = write {
-            let refused = output.diff.0.iter().find(|op| !globs.iter().any(|glob| pattern::grants(glob, &op.path)));
+            let refused = output
+                .diff
+                .0
+                .iter()
+                .find(|op| !globs.iter().any(|glob| pattern::grants(glob, &op.path)));
             if let Some(op) = refused {
                 let path = op.path.join(".");
-                let message = format!("may not write `{path}`; `context.access.{name}.write` allows {}", globs.join(", "));
+                let message = format!(
+                    "may not write `{path}`; `context.access.{name}.write` allows {}",
+                    globs.join(", ")
+                );
                 return fail(Reason::CtxAccess, message);
             }
         }

@@ -17,7 +17,9 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.crew(crew).spec;
         while self.state.crews[crew.at()].has_place(spec) {
-            let Some(run) = self.state.crews[crew.at()].ready.pop_front() else { return };
+            let Some(run) = self.state.crews[crew.at()].ready.pop_front() else {
+                return;
+            };
             let slice = match spec.start {
                 StartAt::Close => slice,
                 StartAt::Arrival => run.key.trigger.max(self.state.inbox.open),
@@ -40,7 +42,14 @@ impl Engine {
         }
         let view = self.view(crew, spec, &run, slice);
         let phase = Phase::InFlight { deadline: None };
-        let running = Running { run, attempt: 1, slice, land_at, view, phase };
+        let running = Running {
+            run,
+            attempt: 1,
+            slice,
+            land_at,
+            view,
+            phase,
+        };
         self.state.crews[crew.at()].running.push(running);
         self.state.counters.started += 1;
         let last = self.state.crews[crew.at()].running.len() - 1;
@@ -52,20 +61,39 @@ impl Engine {
         let timeout = self.plan.crew(crew).spec.timeout;
         let now = self.state.now;
         let running = &mut self.state.crews[crew.at()].running[at];
-        let run = RunId { crew, key: running.run.key };
+        let run = RunId {
+            crew,
+            key: running.run.key,
+        };
         let (attempt, slice) = (running.attempt, running.slice);
         let deadline = timeout.map(|timeout| now.plus(timeout));
         running.phase = Phase::InFlight { deadline };
-        let met: Vec<Option<Slice>> =
-            running.run.met.iter().map(|met| met.as_ref().map(|met| met.slice)).collect();
+        let met: Vec<Option<Slice>> = running
+            .run
+            .met
+            .iter()
+            .map(|met| met.as_ref().map(|met| met.slice))
+            .collect();
         if let Some(deadline) = deadline {
-            self.state.timers.insert((deadline, Timer::Deadline(run, attempt)));
+            self.state
+                .timers
+                .insert((deadline, Timer::Deadline(run, attempt)));
         }
         if self.facts.is_some() {
             let met = met.clone();
-            self.note(|| Fact::Started { run, attempt, slice, met });
+            self.note(|| Fact::Started {
+                run,
+                attempt,
+                slice,
+                met,
+            });
         }
-        self.derive(Record::Start { run, attempt, slice, met });
+        self.derive(Record::Start {
+            run,
+            attempt,
+            slice,
+            met,
+        });
         self.command_start(crew, at);
     }
 
@@ -75,10 +103,22 @@ impl Engine {
             return;
         }
         let running = &self.state.crews[crew.at()].running[at];
-        let clock = self.state.inbox.clock.expect("a run starts in a slice, which has an epoch");
-        let access = self.plan.settings.context.access.get(&self.plan.crew(crew).spec.name);
+        let clock = self
+            .state
+            .inbox
+            .clock
+            .expect("a run starts in a slice, which has an epoch");
+        let access = self
+            .plan
+            .settings
+            .context
+            .access
+            .get(&self.plan.crew(crew).spec.name);
         let job = Job {
-            run: RunId { crew, key: running.run.key },
+            run: RunId {
+                crew,
+                key: running.run.key,
+            },
             attempt: running.attempt,
             slice: running.slice,
             now: clock.end(running.slice),
@@ -99,7 +139,10 @@ impl Engine {
             cached.slice == slice && cached.commits == commits && cached.saw == saw
         });
         let mut view = cached.unwrap_or_else(|| {
-            let base = run.base.as_ref().map_or(&state.context, |base| &base.context);
+            let base = run
+                .base
+                .as_ref()
+                .map_or(&state.context, |base| &base.context);
             let mut context = base.clone();
             let diffs = state.turn.as_ref().map(|turn| &turn.diffs);
             for diff in saw.iter().filter_map(|crew| diffs?.get(crew)).flatten() {
@@ -107,11 +150,20 @@ impl Engine {
                 // view, the view goes without it.
                 let _skipped = context.apply_all(diff);
             }
-            CachedView { slice, commits, saw, context, applied: 0 }
+            CachedView {
+                slice,
+                commits,
+                saw,
+                context,
+                applied: 0,
+            }
         });
         let own = &state.crews[crew.at()].finished;
         if spec.concurrency == 1 {
-            for finished in own[view.applied..].iter().filter(|finished| finished.land == slice) {
+            for finished in own[view.applied..]
+                .iter()
+                .filter(|finished| finished.land == slice)
+            {
                 let _skipped = view.context.apply_all(&finished.diff);
             }
         }
@@ -122,11 +174,21 @@ impl Engine {
     }
 
     /// The crews whose changes of this slice a run reads: its satisfied offset-0 needs.
-    fn seen_crews(&self, spec: &CrewSpec, crew: CrewIx, run: &Run, slice: Slice) -> SmallVec<[CrewIx; 2]> {
+    fn seen_crews(
+        &self,
+        spec: &CrewSpec,
+        crew: CrewIx,
+        run: &Run,
+        slice: Slice,
+    ) -> SmallVec<[CrewIx; 2]> {
         let Some(turn) = self.state.turn.as_ref().filter(|turn| turn.slice == slice) else {
             return SmallVec::new();
         };
-        let needs = spec.needs.iter().zip(&self.plan.crew(crew).needs).zip(&run.met);
+        let needs = spec
+            .needs
+            .iter()
+            .zip(&self.plan.crew(crew).needs)
+            .zip(&run.met);
         let mut saw: SmallVec<[CrewIx; 2]> = needs
             .filter_map(|((need, ix), met)| match (need, ix, met) {
                 (Need::Crew { offset: 0, .. }, super::plan::NeedIx::Crew(ix), Some(met))
@@ -158,7 +220,9 @@ impl Engine {
             self.look_at(run.crew, spec, open, run.key);
             return;
         }
-        let Some(mut waited) = self.state.crews[run.crew.at()].stop_waiting(run.key) else { return };
+        let Some(mut waited) = self.state.crews[run.crew.at()].stop_waiting(run.key) else {
+            return;
+        };
         self.look_up_needs(run.crew, &mut waited);
         super::deliver::hide_unseen(&plan, run.crew, &mut waited, open);
         self.state.crews[run.crew.at()].make_ready(waited);
@@ -167,7 +231,9 @@ impl Engine {
 
     /// Whether an attempt is with the crew right now.
     pub(super) fn is_in_flight(&self, run: RunId, attempt: u32) -> bool {
-        let Some(crew) = self.state.crews.get(run.crew.at()) else { return false };
+        let Some(crew) = self.state.crews.get(run.crew.at()) else {
+            return false;
+        };
         crew.running.iter().any(|running| {
             running.run.key == run.key
                 && running.attempt == attempt
