@@ -1,1 +1,175 @@
-//! (being built)
+//! Journals: append-only, one per stream, opaque to the store (rules J1 to J3 and J5).
+//!
+//! A frame holds the records that became true together. A store never looks into one; it keeps
+//! frames in order, chains them by checksum so that damage never passes for content, and keeps
+//! snapshots beside them. Frames of a stream are numbered from 1.
+
+mod error;
+mod frame;
+mod log;
+mod memory;
+mod retention;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use retention::{Pruned, Retention};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+
+use crate::engine::{Slice, StreamId, Timestamp};
+
+/// The most bytes one frame or snapshot may have.
+pub const MAX_BODY_BYTES: usize = 256 << 20;
+
+/// Records of one stream that become true together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The stream.
+    pub stream: StreamId,
+    /// When it was written; retention by age goes by it.
+    pub at: Timestamp,
+    /// How many records the body holds.
+    pub records: u32,
+    /// The records, as the runtime encodes them.
+    pub body: Bytes,
+    /// The slice commits inside, in order.
+    pub marks: Vec<Mark>,
+}
+
+/// A slice commit inside a frame: the index by which two journals are bisected (rule J4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The slice committed.
+    pub slice: Slice,
+    /// Its digest.
+    pub digest: [u8; 32],
+}
+
+/// A frame as it is read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFrame {
+    /// Its number in the stream, from 1, without gaps.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// How many records the body holds.
+    pub records: u32,
+    /// The records.
+    pub body: Bytes,
+}
+
+/// The state of a stream after one of its frames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The last frame folded into it.
+    pub after: u64,
+    /// The last slice folded into it.
+    pub slice: Slice,
+    /// The state, as the runtime encodes it.
+    pub body: Bytes,
+}
+
+/// Which snapshot is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// The first one kept: where a replay of a pruned journal begins.
+    First,
+    /// The latest that is not beyond a slice.
+    NotBeyond(Slice),
+    /// The latest: where recovery begins.
+    Latest,
+}
+
+impl Pick {
+    fn fits(self, slice: Slice) -> bool {
+        match self {
+            Self::First | Self::Latest => true,
+            Self::NotBeyond(last) => slice <= last,
+        }
+    }
+}
+
+/// What a store holds of one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamSummary {
+    /// The stream.
+    pub stream: StreamId,
+    /// Frames kept.
+    pub frames: u64,
+    /// First frame kept; one more than `last_seq` if none is.
+    pub first_seq: u64,
+    /// Last frame written.
+    pub last_seq: u64,
+    /// Ordinal of the first commit kept; ordinals count from 0 and go on counting after a prune.
+    pub first_commit: u64,
+    /// Commits kept.
+    pub commits: u64,
+    /// The last slice committed.
+    pub last_slice: Option<Slice>,
+    /// Bytes of the frames and snapshots kept.
+    pub bytes: u64,
+    /// Whether the journal was closed in order and nobody has opened it for writing since.
+    pub sealed: bool,
+}
+
+/// Keeps journals. One writer at a time.
+///
+/// The methods are async for stores behind a network; the ones here complete at once and block the
+/// caller for the disk, which is meant: journal first.
+pub trait Store: Send {
+    /// Appends the frames, all or none, and returns their numbers. Durable when it returns.
+    fn append(
+        &mut self,
+        frames: Vec<Frame>,
+    ) -> impl Future<Output = Result<Vec<u64>, StoreError>> + Send;
+
+    /// The frames that follow `after` (0 is the beginning), in order. A page ends with the frame
+    /// that brings it to `max_bytes`; an empty page is the end. Pruned frames are skipped.
+    fn read(
+        &mut self,
+        stream: &StreamId,
+        after: u64,
+        max_bytes: usize,
+    ) -> impl Future<Output = Result<Vec<StoredFrame>, StoreError>> + Send;
+
+    /// Keeps a snapshot; one more after the same frame replaces it.
+    fn write_snapshot(
+        &mut self,
+        stream: &StreamId,
+        snapshot: Snapshot,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// One of the snapshots kept.
+    fn snapshot(
+        &mut self,
+        stream: &StreamId,
+        pick: Pick,
+    ) -> impl Future<Output = Result<Option<Snapshot>, StoreError>> + Send;
+
+    /// Forgets what retention does not keep. Cuts at a snapshot only, so what is kept can be
+    /// recovered and replayed from its first snapshot on (rule J5).
+    fn prune(
+        &mut self,
+        stream: &StreamId,
+        keep: &Retention,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Pruned, StoreError>> + Send;
+
+    /// All streams, by name.
+    fn streams(&mut self) -> impl Future<Output = Result<Vec<StreamSummary>, StoreError>> + Send;
+
+    /// The commit with this ordinal and the frame that holds it; `None` if pruned or not there yet.
+    fn mark(
+        &mut self,
+        stream: &StreamId,
+        ordinal: u64,
+    ) -> impl Future<Output = Result<Option<(u64, Mark)>, StoreError>> + Send;
+
+    /// Brings everything to its place and seals the journal.
+    fn close(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}

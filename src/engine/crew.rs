@@ -1,0 +1,202 @@
+//! What one stream knows of one crew: its runs in each stage of life, its landings, its health.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use super::{
+    Action, Arrived, Context, CrewIx, CrewSpec, Diff, Met, Outcome, Pace, Planned, Reason, RunKey,
+    Slice, StartAt, Timestamp, Timing, Triggers,
+};
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct CrewState {
+    /// Trigger events that no run has yet (rule C4).
+    pub pending: Vec<Arc<Arrived>>,
+    /// Runs whose needs are met, waiting for their turn or for a free place.
+    pub ready: VecDeque<Run>,
+    /// Runs whose needs are not met.
+    pub waiting: BTreeMap<RunKey, Run>,
+    /// For each need, the waiting runs that lack it.
+    pub lacking: Vec<BTreeSet<RunKey>>,
+    /// When waiting runs are to be looked at.
+    pub looks: BTreeSet<(Slice, RunKey)>,
+    pub running: Vec<Running>,
+    /// Came back, and will land.
+    pub finished: Vec<Finished>,
+    /// Ended without running, to be reported at the crew's next turn.
+    pub ended: Vec<(RunKey, Reason)>,
+    /// Slices in which the crew landed a success, with what it answered last (rule N2).
+    pub landings: VecDeque<(Slice, super::Payload)>,
+    /// Places given to runs that no slice's triggers number.
+    pub places: BTreeMap<Slice, u32>,
+    pub health: Health,
+    #[serde(skip)]
+    pub view: Option<CachedView>,
+}
+
+/// A run that has not started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Run {
+    pub key: RunKey,
+    pub triggers: Triggers,
+    /// Its needs in the order declared.
+    pub met: SmallVec<[Option<Met>; 2]>,
+    /// `start: arrival` reads the snapshot of the moment it was triggered.
+    pub base: Option<Base>,
+}
+
+/// A context and the number of commits that made it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Base {
+    pub commits: u64,
+    pub context: Context,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Running {
+    pub run: Run,
+    pub attempt: u32,
+    /// The slice it started in.
+    pub slice: Slice,
+    /// The slice it must land in; `None` is the slice that is open when it comes back.
+    pub land_at: Option<Slice>,
+    pub view: Context,
+    pub phase: Phase,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Phase {
+    /// The crew works on it.
+    InFlight { deadline: Option<Timestamp> },
+    /// It failed and waits for its next attempt.
+    Paused,
+    /// It came back; `timing: let` holds it until its slice.
+    Held(Outcome),
+}
+
+/// A run that came back for good.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Finished {
+    pub key: RunKey,
+    pub land: Slice,
+    pub outcome: Outcome,
+    /// Its changes, spelled out against what it read.
+    pub diff: Arc<Diff>,
+    /// The crews whose changes of the same slice it read.
+    pub saw: SmallVec<[CrewIx; 2]>,
+    pub actions: Vec<Action>,
+    /// `start: arrival` publishes at once.
+    pub published: bool,
+    pub missing: Vec<usize>,
+}
+
+/// The view of the last run that started, so that the next one need not build it again.
+#[derive(Debug, Clone)]
+pub(super) struct CachedView {
+    pub slice: Slice,
+    pub commits: u64,
+    pub saw: SmallVec<[CrewIx; 2]>,
+    pub context: Context,
+    /// How many of `finished` are in it.
+    pub applied: usize,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Health {
+    /// Failed runs in a row.
+    pub failures: u32,
+    pub disabled: Option<Disabled>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Disabled {
+    /// First slice in which it does not run.
+    pub from: Slice,
+    /// First slice in which it may try again.
+    pub until: Option<Slice>,
+}
+
+impl CrewState {
+    pub fn new(crew: &Planned) -> Self {
+        Self { lacking: vec![BTreeSet::new(); crew.spec.needs.len()], ..Self::default() }
+    }
+
+    pub fn has_place(&self, spec: &CrewSpec) -> bool {
+        self.running.len() < spec.concurrency as usize
+    }
+
+    /// Whether the commit of `slice` must wait for this crew.
+    pub fn is_due(&self, spec: &CrewSpec, pace: Pace, slice: Slice) -> bool {
+        if !in_step(spec, pace) {
+            return false;
+        }
+        let queued = match (spec.timing, spec.start) {
+            // A `let` run keeps its place until it lands, so those behind it wait for a later slice.
+            (Timing::Let { .. }, _) => false,
+            (_, StartAt::Close) => !self.ready.is_empty(),
+            (_, StartAt::Arrival) => self.ready.iter().any(|run| run.key.trigger <= slice),
+        };
+        queued || self.running.iter().any(|running| running.land_at.is_some_and(|at| at <= slice))
+    }
+
+    /// Runs that wait, for needs or for a place.
+    pub fn waiting_runs(&self) -> usize {
+        self.ready.len() + self.waiting.len()
+    }
+
+    /// Takes a run out of those that wait for needs.
+    pub fn stop_waiting(&mut self, key: RunKey) -> Option<Run> {
+        let run = self.waiting.remove(&key)?;
+        self.lacking.iter_mut().for_each(|lacking| {
+            lacking.remove(&key);
+        });
+        Some(run)
+    }
+
+    /// Puts a run among the ready ones, in run order.
+    pub fn make_ready(&mut self, run: Run) {
+        let at = self.ready.partition_point(|ready| ready.key < run.key);
+        self.ready.insert(at, run);
+    }
+
+    /// The next free place among the runs of a slice; forgets those of slices out of reach.
+    pub fn next_place(&mut self, slice: Slice, reach: i64) -> u32 {
+        if !self.places.contains_key(&slice) {
+            self.places = self.places.split_off(&slice.shift(-reach));
+        }
+        let place = self.places.entry(slice).or_default();
+        *place += 1;
+        *place - 1
+    }
+
+    /// Remembers a success for as long as a need can reach it.
+    pub fn add_landing(&mut self, slice: Slice, answer: &super::Payload, horizon: i64) {
+        self.landings.push_back((slice, answer.clone()));
+        let oldest = slice.shift(-horizon);
+        while self.landings.front().is_some_and(|(landed, _)| *landed < oldest) {
+            self.landings.pop_front();
+        }
+    }
+
+    /// The first success at or after a slice.
+    pub fn landing_since(&self, slice: Slice) -> Option<&(Slice, super::Payload)> {
+        self.landings.get(self.landings.partition_point(|(landed, _)| *landed < slice))
+    }
+}
+
+/// Whether the slice a run of this crew starts in waits for it (§7).
+pub(super) fn in_step(spec: &CrewSpec, pace: Pace) -> bool {
+    pace == Pace::Virtual || spec.timing == Timing::Sync
+}
+
+impl Run {
+    /// The needs that are not met, by their place in the declaration.
+    pub fn missing(&self) -> Vec<usize> {
+        (0..self.met.len()).filter(|&need| self.met[need].is_none()).collect()
+    }
+}

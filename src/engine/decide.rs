@@ -1,0 +1,176 @@
+//! What the engine decides by itself: which slices close, which timers fire, when all is done.
+
+use std::sync::Arc;
+
+use super::{
+    Arrived, Control, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection,
+    Slice, StartAt, Timestamp, inbox::Placement, suggest::closest,
+};
+
+impl Engine {
+    /// Turns an input into the record that takes effect, if it has one.
+    pub(super) fn admit(&mut self, now: Timestamp, input: Input) -> Result<Option<Record>, Rejection> {
+        Ok(match input {
+            Input::Event { event, cursor } => self.admit_event(now, event, cursor)?,
+            Input::Result { run, attempt, outcome } => Some(if self.is_in_flight(run, attempt) {
+                Record::Result { run, attempt, outcome }
+            } else {
+                Record::Stale { run, attempt }
+            }),
+            Input::Published(through) => Some(Record::Published(through)),
+            Input::Control(control) => {
+                let (Control::Enable(name) | Control::Disable(name)) = &control;
+                if self.plan.find(name.as_str()).is_none() {
+                    let names = self.plan.crews.iter().map(|crew| crew.spec.name.as_str());
+                    let meant = closest(name.as_str(), names);
+                    return Err(Rejection::UnknownCrew { crew: name.to_string(), meant });
+                }
+                Some(Record::Control(control))
+            }
+            Input::End if self.state.ended => None,
+            Input::End => Some(Record::End),
+            Input::Tick => None,
+        })
+    }
+
+    fn admit_event(&mut self, now: Timestamp, event: Event, cursor: u64) -> Result<Option<Record>, Rejection> {
+        let stream = || self.state.stream.clone();
+        if self.state.ended {
+            return Err(Rejection::Ended(stream()));
+        }
+        if let Some(why) = &self.state.failed {
+            return Err(Rejection::Failed { stream: stream(), why: why.clone() });
+        }
+        let limit = self.plan.settings.limits.open_events;
+        if self.state.inbox.held >= limit {
+            return Err(Rejection::TooManyOpen { stream: stream(), limit });
+        }
+        if let Some(id) = event.id()
+            && self.state.inbox.dedupe.knows(id)
+        {
+            return Ok(Some(Record::Duplicate { id: Arc::clone(id), cursor }));
+        }
+        Ok(Some(match self.state.inbox.placement(event.ts) {
+            Placement::InTime => {
+                if let Some(epoch) = self.epoch_for_arrival(&event) {
+                    self.fold(now, epoch);
+                }
+                Record::Event(Arc::new(Arrived { event, intended: None, cursor }))
+            }
+            Placement::Late(slice) => {
+                let settings = &self.plan.settings;
+                let policy = settings.late_by_kind.get(&event.kind).copied().unwrap_or(settings.late);
+                Record::Late(Arc::new(Arrived { event, intended: Some(slice), cursor }), policy)
+            }
+        }))
+    }
+
+    /// The next decision that is due, if there is one.
+    pub(super) fn decide(&mut self, now: Timestamp) -> Option<Record> {
+        if self.state.finished {
+            return None;
+        }
+        if let Some((at, timer)) = self.state.timers.first()
+            && *at <= now
+        {
+            return Some(Record::Timer(*timer));
+        }
+        if let Some((clock, last)) = self.state.inbox.closable(&self.plan.settings, now) {
+            return Some(match self.state.inbox.clock {
+                None => Record::Epoch(clock.epoch0),
+                Some(_) => Record::Close(last),
+            });
+        }
+        if self.state.ended { self.decide_end() } else { None }
+    }
+
+    /// After the last event: close what is left, go on while a run can still start, then finish.
+    fn decide_end(&self) -> Option<Record> {
+        let state = &self.state;
+        if self.is_busy() {
+            return None;
+        }
+        if state.inbox.has_early() {
+            let clock = state.inbox.clock_now(&self.plan.settings)?;
+            return Some(Record::Epoch(clock.epoch0));
+        }
+        if let Some(last) = state.inbox.last_bin() {
+            return Some(Record::Close(last));
+        }
+        let under_way = state.crews.iter().any(|crew| !crew.running.is_empty());
+        match state.agenda.first() {
+            Some((slice, _)) => Some(Record::Close((*slice).max(state.inbox.open))),
+            None if under_way || !state.timers.is_empty() => None,
+            None => Some(Record::Finish),
+        }
+    }
+
+    /// When the clock closes the next slice that matters; `None` in virtual pace and when idle.
+    pub(super) fn next_close(&self) -> Option<Timestamp> {
+        let (state, settings) = (&self.state, &self.plan.settings);
+        if settings.pace == Pace::Virtual || state.finished {
+            return None;
+        }
+        let clock = state.inbox.clock_now(settings)?;
+        let early = (state.inbox.clock.is_none() && state.inbox.has_early()).then_some(Slice(0));
+        let next = early
+            .into_iter()
+            .chain(state.inbox.first_bin(state.inbox.open))
+            .chain(state.agenda.first().map(|(slice, _)| *slice))
+            .chain(state.expiry.first().map(|(slice, _)| *slice))
+            .min()?
+            .max(state.inbox.open);
+        Some(clock.end(next).plus(settings.lateness))
+    }
+
+    /// A `start: arrival` run needs to know its slice at once: its trigger fixes the epoch.
+    pub(super) fn epoch_for_arrival(&mut self, event: &Event) -> Option<Record> {
+        if self.state.inbox.clock.is_some() || !self.wakes_on_arrival(event) {
+            return None;
+        }
+        let settings = &self.plan.settings;
+        let first = match self.state.inbox.clock_now(settings) {
+            Some(clock) => clock.epoch0.min(settings.epoch.epoch0(event.ts, settings.beat)),
+            None => settings.epoch.epoch0(event.ts, settings.beat),
+        };
+        debug_assert!(!matches!(settings.epoch, EpochPolicy::At(_)), "fixed from the start");
+        Some(Record::Epoch(first))
+    }
+
+    fn wakes_on_arrival(&mut self, event: &Event) -> bool {
+        let route = self.route(&event.kind);
+        route.iter().any(|&crew| self.plan.crew(crew).spec.start == StartAt::Arrival)
+    }
+
+    /// Why a record of a journal cannot follow on what was folded so far.
+    pub(super) fn impossible(&self, record: &Record) -> Option<&'static str> {
+        let state = &self.state;
+        match record {
+            Record::Event(arrived) => match state.inbox.placement(arrived.event.ts) {
+                Placement::Late(_) => Some("its slice is closed"),
+                Placement::InTime => None,
+            },
+            Record::Late(arrived, _) => match (state.inbox.placement(arrived.event.ts), arrived.intended) {
+                (Placement::Late(slice), Some(intended)) if slice == intended => None,
+                _ => Some("it is not late for the slice it names"),
+            },
+            Record::Epoch(_) if state.inbox.clock.is_some() => Some("the epoch is fixed already"),
+            Record::Close(_) | Record::Finish if state.inbox.clock.is_none() && *record != Record::Finish => {
+                Some("the epoch is not fixed")
+            }
+            Record::Close(through) if *through < state.inbox.open => Some("it is closed already"),
+            Record::Result { run, attempt, .. } if !self.is_in_flight(*run, *attempt) => {
+                Some("that attempt is not under way")
+            }
+            Record::Timer(timer) if !state.timers.iter().any(|(_, set)| set == timer) => {
+                Some("that timer is not set")
+            }
+            Record::Control(Control::Enable(name) | Control::Disable(name))
+                if self.plan.find(name.as_str()).is_none() =>
+            {
+                Some("there is no such crew")
+            }
+            _ => None,
+        }
+    }
+}

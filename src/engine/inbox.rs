@@ -1,0 +1,185 @@
+//! Events on their way into slices: the epoch, bins of open slices, de-duplication.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Arrived, Clock, Pace, Slice, Span, StreamSettings, Timestamp};
+
+/// What was taken in and is not yet in a committed slice.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Inbox {
+    /// Fixed at the first close (rule T1).
+    pub clock: Option<Clock>,
+    /// The oldest slice that is not closed.
+    pub open: Slice,
+    /// Taken in while the epoch was not fixed.
+    early: Vec<Arc<Arrived>>,
+    bins: BTreeMap<Slice, Bin>,
+    /// Events in `early` and `bins`.
+    pub held: usize,
+    min_ts: Option<Timestamp>,
+    max_ts: Option<Timestamp>,
+    /// The highest cursor taken in.
+    cursor: Option<u64>,
+    pub dedupe: Dedupe,
+}
+
+/// The events of one slice that is not processed yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Bin {
+    events: Vec<Arc<Arrived>>,
+    /// The lowest of their cursors.
+    first: u64,
+}
+
+/// Where an instant falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placement {
+    /// Into a slice that can still take it.
+    InTime,
+    /// Into a slice that is closed, or before slice 0.
+    Late(Slice),
+}
+
+impl Inbox {
+    pub fn new(settings: &StreamSettings) -> Self {
+        let mut inbox = Self::default();
+        if let super::EpochPolicy::At(epoch0) = settings.epoch {
+            inbox.clock = Some(Clock { epoch0, beat: settings.beat });
+        }
+        inbox
+    }
+
+    pub fn placement(&self, ts: Timestamp) -> Placement {
+        match self.clock.map(|clock| clock.slice_of(ts)) {
+            Some(slice) if slice < self.open => Placement::Late(slice),
+            _ => Placement::InTime,
+        }
+    }
+
+    /// Takes an event into its slice, or into the open one when it is late.
+    pub fn take_in(&mut self, arrived: &Arc<Arrived>) {
+        self.note(arrived);
+        self.held += 1;
+        match self.clock {
+            None => self.early.push(Arc::clone(arrived)),
+            Some(clock) => self.bin(clock, Arc::clone(arrived)),
+        }
+    }
+
+    fn bin(&mut self, clock: Clock, arrived: Arc<Arrived>) {
+        let slice = clock.slice_of(arrived.event.ts).max(self.open);
+        let first = arrived.cursor;
+        let bin = self.bins.entry(slice).or_insert_with(|| Bin { events: Vec::new(), first });
+        bin.first = bin.first.min(first);
+        bin.events.push(arrived);
+    }
+
+    /// Remembers that an event was seen, whatever becomes of it.
+    pub fn note(&mut self, arrived: &Arrived) {
+        let ts = arrived.event.ts;
+        self.min_ts = Some(self.min_ts.map_or(ts, |min| min.min(ts)));
+        self.max_ts = Some(self.max_ts.map_or(ts, |max| max.max(ts)));
+        self.cursor = self.cursor.max(Some(arrived.cursor));
+    }
+
+    pub fn note_cursor(&mut self, cursor: u64) {
+        self.cursor = self.cursor.max(Some(cursor));
+    }
+
+    /// The clock as it would be fixed now.
+    pub fn clock_now(&self, settings: &StreamSettings) -> Option<Clock> {
+        self.clock.or_else(|| {
+            let epoch0 = settings.epoch.epoch0(self.min_ts?, settings.beat);
+            Some(Clock { epoch0, beat: settings.beat })
+        })
+    }
+
+    pub fn fix_epoch(&mut self, clock: Clock) {
+        self.clock = Some(clock);
+        for arrived in std::mem::take(&mut self.early) {
+            self.bin(clock, arrived);
+        }
+    }
+
+    /// The last slice that may close now (rule T4), if that is a new one.
+    pub fn closable(&self, settings: &StreamSettings, now: Timestamp) -> Option<(Clock, Slice)> {
+        let seen = match settings.pace {
+            Pace::Virtual => self.max_ts?,
+            Pace::Realtime => now,
+        };
+        let clock = self.clock_now(settings)?;
+        // Slice k closes when the watermark reaches its end, that is the start of k + 1.
+        let last = clock.slice_of(seen.minus(settings.lateness)).shift(-1);
+        (last >= self.open).then_some((clock, last))
+    }
+
+    /// The first slice with events in it that is at or after `from`.
+    pub fn first_bin(&self, from: Slice) -> Option<Slice> {
+        self.bins.range(from..).next().map(|(slice, _)| *slice)
+    }
+
+    /// The last slice with events in it.
+    pub fn last_bin(&self) -> Option<Slice> {
+        self.bins.last_key_value().map(|(slice, _)| *slice)
+    }
+
+    pub fn has_early(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    /// The events of a closed slice, in O1 order.
+    pub fn members(&mut self, slice: Slice) -> Vec<Arc<Arrived>> {
+        let Some(Bin { events: mut members, .. }) = self.bins.remove(&slice) else {
+            return Vec::new();
+        };
+        self.held -= members.len();
+        // Stable: what is equal in every byte stays in journal order.
+        members.sort_by(|a, b| a.event.order(&b.event).then(a.intended.cmp(&b.intended)));
+        members
+    }
+
+    /// The lowest cursor among the events that are not in a committed slice.
+    pub fn first_held(&self) -> Option<u64> {
+        let early = self.early.iter().map(|arrived| arrived.cursor);
+        self.bins.values().map(|bin| bin.first).chain(early).min()
+    }
+
+    pub fn cursor(&self) -> Option<u64> {
+        self.cursor
+    }
+
+    pub fn max_ts(&self) -> Option<Timestamp> {
+        self.max_ts
+    }
+}
+
+/// Producer ids seen within a window of event time (rule O4).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Dedupe {
+    seen: BTreeSet<Arc<str>>,
+    by_age: BTreeSet<(Timestamp, Arc<str>)>,
+}
+
+impl Dedupe {
+    pub fn knows(&self, id: &str) -> bool {
+        self.seen.contains(id)
+    }
+
+    /// Remembers an id; forgets those that fell out of the window, and the oldest over the limit.
+    pub fn remember(&mut self, id: &Arc<str>, ts: Timestamp, newest: Timestamp, window: Span, limit: usize) {
+        let oldest = newest.minus(window);
+        self.seen.insert(Arc::clone(id));
+        self.by_age.insert((ts, Arc::clone(id)));
+        while let Some((ts, _)) = self.by_age.first()
+            && (*ts < oldest || self.by_age.len() > limit)
+        {
+            let (_, id) = self.by_age.pop_first().expect("it has a first");
+            self.seen.remove(&id);
+        }
+    }
+}

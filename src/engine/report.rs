@@ -1,0 +1,241 @@
+//! What happened in a slice as canonical JSON: the text its digest is made of (rule J4).
+
+use std::io::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, Arrived, Change, CrewName, Diff, ErrorEvent, Event, Op, Payload, Reason, RunId, Slice,
+    StreamId, Trouble,
+};
+use crate::json::write_string;
+
+/// The four parts of a report, each a list without its brackets.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Report {
+    members: Vec<u8>,
+    outcomes: Vec<u8>,
+    diff: Vec<u8>,
+    actions: Vec<u8>,
+    #[serde(skip)]
+    text: Vec<u8>,
+}
+
+impl Report {
+    pub fn is_empty(&self) -> bool {
+        [&self.members, &self.outcomes, &self.diff, &self.actions].iter().all(|part| part.is_empty())
+    }
+
+    /// The whole report. Keys are in byte order, as canonical JSON has them.
+    pub fn text(&mut self, slice: Slice) -> &[u8] {
+        let text = &mut self.text;
+        text.clear();
+        for (key, part) in [
+            (&b"{\"actions\":["[..], &self.actions),
+            (b"],\"diff\":[", &self.diff),
+            (b"],\"members\":[", &self.members),
+            (b"],\"outcomes\":[", &self.outcomes),
+        ] {
+            text.extend_from_slice(key);
+            text.extend_from_slice(part);
+        }
+        text.extend_from_slice(b"],\"slice\":");
+        write_int(slice.0, text);
+        text.push(b'}');
+        text
+    }
+
+    pub fn member(&mut self, arrived: &Arrived) {
+        let out = next(&mut self.members);
+        out.push(b'{');
+        if let Some(intended) = arrived.intended {
+            out.extend_from_slice(b"\"intended_slice\":");
+            write_int(intended.0, out);
+            out.push(b',');
+        }
+        write_event(&arrived.event, out);
+        out.push(b'}');
+    }
+
+    pub fn landed(&mut self, crew: &CrewName, run: RunId, value: &Payload) {
+        let out = next(&mut self.outcomes);
+        head(crew, run, out);
+        out.extend_from_slice(b"\"outcome\":\"ok\",\"value\":");
+        out.extend_from_slice(value.as_bytes());
+        out.push(b'}');
+    }
+
+    pub fn failed(&mut self, crew: &CrewName, run: RunId, reason: Reason, message: &str) {
+        let out = next(&mut self.outcomes);
+        head(crew, run, out);
+        out.extend_from_slice(b"\"message\":");
+        write_string(message, out);
+        outcome(reason, out);
+        out.push(b'}');
+    }
+
+    pub fn ended(&mut self, crew: &CrewName, run: RunId, reason: Reason, missing: &[String]) {
+        let out = next(&mut self.outcomes);
+        head(crew, run, out);
+        out.extend_from_slice(b"\"missing\":[");
+        for (at, need) in missing.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            write_string(need, out);
+        }
+        out.push(b']');
+        outcome(reason, out);
+        out.push(b'}');
+    }
+
+    /// Troubles that are not the outcome of a run.
+    pub fn error(&mut self, error: &ErrorEvent) {
+        let out = next(&mut self.outcomes);
+        out.extend_from_slice(b"{\"crew\":");
+        write_string(error.crew.as_str(), out);
+        match &error.what {
+            Trouble::Run(failure) => outcome(failure.reason, out),
+            Trouble::CrewDisabled { failures } => {
+                out.extend_from_slice(b",\"disabled_after\":");
+                write_int(i64::from(*failures), out);
+            }
+            Trouble::Conflict { path, first, last } => {
+                for (key, value) in [("ctx_conflict", path), ("first", first), ("last", last)] {
+                    out.extend_from_slice(b",\"");
+                    out.extend_from_slice(key.as_bytes());
+                    out.extend_from_slice(b"\":");
+                    write_string(value, out);
+                }
+            }
+        }
+        out.push(b'}');
+    }
+
+    pub fn merged(&mut self, crew: &CrewName, run: RunId, diff: &Diff) {
+        let out = next(&mut self.diff);
+        head(crew, run, out);
+        out.extend_from_slice(b"\"ops\":[");
+        for (at, op) in diff.0.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            write_op(op, out);
+        }
+        out.extend_from_slice(b"]}");
+    }
+
+    pub fn action(&mut self, stream: &StreamId, crew: &CrewName, action: &Action) {
+        let out = next(&mut self.actions);
+        out.extend_from_slice(b"{\"causation_id\":\"");
+        write_run_name(crew, action.run, out);
+        out.push(b'"');
+        optional("correlation_id", action.correlation_id.as_deref(), out);
+        out.extend_from_slice(b",\"id\":\"");
+        write_hex(&action.id.0, out);
+        out.extend_from_slice(b"\",\"kind\":\"");
+        out.extend_from_slice(action.kind.as_str().as_bytes());
+        out.extend_from_slice(b"\",\"payload\":");
+        out.extend_from_slice(action.payload.as_bytes());
+        out.extend_from_slice(b",\"stream_id\":\"");
+        out.extend_from_slice(action.stream.as_ref().unwrap_or(stream).as_str().as_bytes());
+        out.push(b'"');
+        optional("traceparent", action.traceparent.as_deref(), out);
+        optional("transaction_id", action.transaction_id.as_deref(), out);
+        out.extend_from_slice(b",\"ts\":");
+        write_int(action.ts.micros(), out);
+        out.extend_from_slice(b",\"ttl_ms\":");
+        write_int(i64::from(action.ttl_ms), out);
+        out.push(b'}');
+    }
+}
+
+/// `crew/7.0`: a run as messages and causation ids name it.
+pub(super) fn write_run_name(crew: &CrewName, run: RunId, out: &mut Vec<u8>) {
+    out.extend_from_slice(crew.as_str().as_bytes());
+    out.push(b'/');
+    write_int(run.key.trigger.0, out);
+    out.push(b'.');
+    write_int(i64::from(run.key.place), out);
+}
+
+fn next(part: &mut Vec<u8>) -> &mut Vec<u8> {
+    if !part.is_empty() {
+        part.push(b',');
+    }
+    part
+}
+
+fn head(crew: &CrewName, run: RunId, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"run\":\"");
+    write_run_name(crew, run, out);
+    out.extend_from_slice(b"\",");
+}
+
+fn outcome(reason: Reason, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"outcome\":\"");
+    out.extend_from_slice(reason.as_str().as_bytes());
+    out.push(b'"');
+}
+
+fn write_event(event: &Event, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"kind\":\"");
+    out.extend_from_slice(event.kind.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"payload\":");
+    out.extend_from_slice(event.payload.as_bytes());
+    out.extend_from_slice(b",\"ts\":");
+    write_int(event.ts.micros(), out);
+    if let Some(ids) = event.ids.as_deref() {
+        optional("id", ids.id.as_deref(), out);
+        optional("causation_id", ids.causation_id.as_deref(), out);
+        optional("correlation_id", ids.correlation_id.as_deref(), out);
+        optional("traceparent", ids.traceparent.as_deref(), out);
+        optional("transaction_id", ids.transaction_id.as_deref(), out);
+    }
+}
+
+fn write_op(op: &Op, out: &mut Vec<u8>) {
+    let (name, value) = match &op.change {
+        Change::Set(value) => ("set", Some(value.to_canonical())),
+        Change::Delete => ("delete", None),
+        Change::Incr(by) => ("incr", Some(crate::json::Json::Number(by.clone()).to_canonical())),
+        Change::Append(value) => ("append", Some(value.to_canonical())),
+        Change::Object => ("object", None),
+    };
+    out.extend_from_slice(b"{\"op\":\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\",\"path\":[");
+    for (at, key) in op.path.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_string(key, out);
+    }
+    out.push(b']');
+    if let Some(value) = value {
+        out.extend_from_slice(b",\"value\":");
+        out.extend_from_slice(&value);
+    }
+    out.push(b'}');
+}
+
+fn optional(key: &str, value: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(b"\":");
+        write_string(value, out);
+    }
+}
+
+fn write_int(value: i64, out: &mut Vec<u8>) {
+    write!(out, "{value}").expect("writing to a Vec does not fail");
+}
+
+fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+}

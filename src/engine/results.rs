@@ -1,0 +1,222 @@
+//! Runs come back: in time, too late, failed, to be tried again (rules C6, C7, §7).
+
+use std::sync::Arc;
+
+use super::{
+    Command, Context, CrewIx, Diff, Engine, Fact, Failure, Outcome, Output, Pace, Reason, RunId,
+    Slice, StartAt, Timer, Timing,
+    action::complete,
+    crew::{Finished, Phase, Running},
+    deliver::on_stride,
+    pattern,
+};
+
+impl Engine {
+    pub(super) fn take_result(&mut self, run: RunId, attempt: u32, outcome: Outcome) {
+        let crew = &mut self.state.crews[run.crew.at()];
+        let at = crew.running.iter().position(|running| {
+            running.run.key == run.key && running.attempt == attempt
+        });
+        let at = at.expect("only results of attempts under way become records");
+        if let Phase::InFlight { deadline: Some(deadline) } = crew.running[at].phase {
+            self.state.timers.remove(&(deadline, Timer::Deadline(run, attempt)));
+        }
+        self.end_attempt(run.crew, at, outcome);
+    }
+
+    pub(super) fn time_out(&mut self, run: RunId, attempt: u32) {
+        if !self.is_in_flight(run, attempt) {
+            return;
+        }
+        let crew = &self.state.crews[run.crew.at()];
+        let at = crew.running.iter().position(|running| running.run.key == run.key);
+        let at = at.expect("it is in flight");
+        self.command(Command::Cancel { run, attempt });
+        let limit = self.plan.crew(run.crew).spec.timeout.unwrap_or_default();
+        let message = format!("took longer than `timeout_ms` ({})", limit.micros() / 1_000);
+        self.end_attempt(run.crew, at, Self::failure(Reason::Timeout, message));
+    }
+
+    /// §7: a `let` run that must land now is not back.
+    pub(super) fn miss(&mut self, crew: CrewIx, at: usize, slice: Slice) {
+        let running = &mut self.state.crews[crew.at()].running[at];
+        let (run, attempt) = (RunId { crew, key: running.run.key }, running.attempt);
+        if let Phase::InFlight { deadline: Some(deadline) } = running.phase {
+            self.state.timers.remove(&(deadline, Timer::Deadline(run, attempt)));
+        }
+        self.state.timers.retain(|(_, timer)| *timer != Timer::Retry(run));
+        self.command(Command::Cancel { run, attempt });
+        let message = format!("was not back by slice {}, in which it had to land", slice.0);
+        self.finish(crew, at, Self::failure(Reason::Missed, message));
+    }
+
+    fn end_attempt(&mut self, crew: CrewIx, at: usize, outcome: Outcome) {
+        let plan = Arc::clone(&self.plan);
+        let spec = &plan.crew(crew).spec;
+        let running = &mut self.state.crews[crew.at()].running[at];
+        let run = RunId { crew, key: running.run.key };
+        if let Outcome::Failed(failure) = &outcome
+            && running.attempt < spec.retry.attempts
+        {
+            let (attempt, failure) = (running.attempt, failure.clone());
+            let pause = spec.retry.pause_after(attempt);
+            running.phase = Phase::Paused;
+            self.note(|| Fact::AttemptFailed { run, attempt, failure });
+            if pause == super::Span::ZERO {
+                self.try_again(run);
+            } else {
+                self.state.timers.insert((self.state.now.plus(pause), Timer::Retry(run)));
+            }
+            return;
+        }
+        match (spec.timing, running.land_at) {
+            (Timing::Let { .. }, Some(land_at)) if self.must_wait_for(land_at) => {
+                running_phase(&mut self.state.crews[crew.at()].running[at], Phase::Held(outcome));
+            }
+            _ => {
+                self.finish(crew, at, outcome);
+                self.start_next(crew);
+            }
+        }
+    }
+
+    /// Whether a `let` run that is back must be held for its slice.
+    fn must_wait_for(&self, land_at: Slice) -> bool {
+        let here = self.state.turn.as_ref().map(|turn| turn.slice);
+        here != Some(land_at) || self.state.turn.as_ref().is_some_and(|turn| turn.landed)
+    }
+
+    pub(super) fn try_again(&mut self, run: RunId) {
+        let crew = &mut self.state.crews[run.crew.at()];
+        let Some(at) = crew.running.iter().position(|running| running.run.key == run.key) else {
+            return;
+        };
+        crew.running[at].attempt += 1;
+        self.begin_attempt(run.crew, at);
+    }
+
+    /// A place is free: the next ready run takes it, now or when the crew may run again.
+    fn start_next(&mut self, crew: CrewIx) {
+        let plan = Arc::clone(&self.plan);
+        let spec = &plan.crew(crew).spec;
+        if self.state.crews[crew.at()].ready.is_empty() {
+            return;
+        }
+        let turn = self.state.turn.as_ref().filter(|turn| !turn.landed);
+        let turn = turn.filter(|turn| plan.crew(crew).level == turn.level);
+        let in_step = super::crew::in_step(spec, plan.settings.pace);
+        match (turn, spec.start) {
+            (Some(turn), StartAt::Close) if in_step => self.start_ready(crew, turn.slice),
+            (_, StartAt::Arrival) => self.start_ready(crew, self.state.inbox.open),
+            _ if plan.settings.pace == Pace::Virtual => {}
+            _ => {
+                let open = self.state.inbox.open;
+                let next = on_stride(spec, open);
+                if next == open {
+                    self.start_ready(crew, open);
+                } else {
+                    self.state.agenda.insert((next, crew));
+                }
+            }
+        }
+    }
+
+    /// A run is over: it leaves its place and will land.
+    pub(super) fn finish(&mut self, crew: CrewIx, at: usize, outcome: Outcome) {
+        let plan = Arc::clone(&self.plan);
+        let saw = self.saw(crew, at);
+        let running = self.state.crews[crew.at()].running.remove(at);
+        let land = self.landing_slice(crew, &running);
+        let run = RunId { crew, key: running.run.key };
+        let (outcome, diff) = match outcome {
+            Outcome::Done(output) => match self.check(crew, &running.view, &output) {
+                Ok(diff) => (Outcome::Done(output), diff),
+                Err(failure) => (Outcome::Failed(failure), Diff::default()),
+            },
+            failed @ Outcome::Failed(_) => (failed, Diff::default()),
+        };
+        let mut actions = Vec::new();
+        if let Outcome::Done(output) = &outcome
+            && !output.actions.is_empty()
+        {
+            let clock = self.state.inbox.clock.expect("a run starts in a slice, which has an epoch");
+            let now = clock.end(running.slice);
+            let name = &plan.crew(crew).spec.name;
+            actions = complete(&self.state.stream, name, run, &running.run.triggers, now, &output.actions);
+        }
+        let published = plan.crew(crew).spec.start == StartAt::Arrival;
+        if published {
+            let items = actions.iter().cloned().map(super::Emission::Action).collect();
+            self.send(land, items);
+        }
+        let here = self.state.turn.as_ref().is_some_and(|turn| turn.slice == land && !turn.landed);
+        if !here || self.state.turn.as_ref().is_some_and(|turn| !turn.here.contains(&crew)) {
+            self.state.agenda.insert((land, crew));
+        }
+        let missing = running.run.missing();
+        self.state.crews[crew.at()].finished.push(Finished {
+            key: run.key,
+            land,
+            outcome,
+            diff: Arc::new(diff),
+            saw,
+            actions,
+            published,
+            missing,
+        });
+    }
+
+    /// The slice a run that is back lands in: the one it must, or the open one.
+    fn landing_slice(&self, crew: CrewIx, running: &Running) -> Slice {
+        let open = self.state.inbox.open;
+        let Some(land_at) = running.land_at else { return open };
+        let done = self.state.done.is_some_and(|done| land_at <= done);
+        let passed = self.state.turn.as_ref().is_some_and(|turn| {
+            let level = self.plan.crew(crew).level;
+            turn.slice == land_at && (level < turn.level || (level == turn.level && turn.landed))
+        });
+        if done || passed { open } else { land_at }
+    }
+
+    /// Everything about an output that can be said without the other crews of its slice.
+    fn check(&self, crew: CrewIx, view: &Context, output: &Output) -> Result<Diff, Failure> {
+        let fail = |reason, message| Err(Failure { reason, message });
+        let (settings, name) = (&self.plan.settings, &self.plan.crew(crew).spec.name);
+        let limits = &settings.limits;
+        if output.actions.len() > limits.actions_per_run {
+            let (got, most) = (output.actions.len(), limits.actions_per_run);
+            let message = format!("answered with {got} actions, the limit is {most} (`Limits::actions_per_run`)");
+            return fail(Reason::Limit, message);
+        }
+        if output.diff.0.len() > limits.ops_per_run {
+            let (got, most) = (output.diff.0.len(), limits.ops_per_run);
+            let message = format!("made {got} context changes, the limit is {most} (`Limits::ops_per_run`)");
+            return fail(Reason::Limit, message);
+        }
+        if let Some(draft) = output.actions.iter().find(|draft| draft.payload.as_bytes().len() > limits.payload_bytes) {
+            let (got, most) = (draft.payload.as_bytes().len(), limits.payload_bytes);
+            let message = format!("action `{}` has {got} bytes of payload, the limit is {most} (`Limits::payload_bytes`)", draft.kind);
+            return fail(Reason::Limit, message);
+        }
+        if output.diff.is_empty() {
+            return Ok(Diff::default());
+        }
+        let write = settings.context.access.get(name).and_then(|access| access.write.as_deref());
+        if let Some(globs) = write {
+            let refused = output.diff.0.iter().find(|op| !globs.iter().any(|glob| pattern::grants(glob, &op.path)));
+            if let Some(op) = refused {
+                let path = op.path.join(".");
+                let message = format!("may not write `{path}`; `context.access.{name}.write` allows {}", globs.join(", "));
+                return fail(Reason::CtxAccess, message);
+            }
+        }
+        match view.spell_out(&output.diff) {
+            Ok((diff, _)) => Ok(diff),
+            Err(error) => fail(Reason::CtxType, error.to_string()),
+        }
+    }
+}
+
+fn running_phase(running: &mut Running, phase: Phase) {
+    running.phase = phase;
+}

@@ -1,0 +1,182 @@
+//! Runs start: what they read, when they must be back (rules X1, T8, C6).
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::{
+    Command, Context, CrewIx, CrewSpec, Engine, Fact, Job, Need, Outcome, Pace, Record, RunId,
+    Slice, StartAt, Timer, Timing,
+    crew::{CachedView, Phase, Run, Running},
+};
+
+impl Engine {
+    /// Starts ready runs while there is a free place. `slice` is the one worked on, or the open
+    /// one between slices.
+    pub(super) fn start_ready(&mut self, crew: CrewIx, slice: Slice) {
+        let plan = Arc::clone(&self.plan);
+        let spec = &plan.crew(crew).spec;
+        while self.state.crews[crew.at()].has_place(spec) {
+            let Some(run) = self.state.crews[crew.at()].ready.pop_front() else { return };
+            let slice = match spec.start {
+                StartAt::Close => slice,
+                StartAt::Arrival => run.key.trigger.max(self.state.inbox.open),
+            };
+            self.start(crew, spec, run, slice);
+        }
+    }
+
+    fn start(&mut self, crew: CrewIx, spec: &CrewSpec, run: Run, slice: Slice) {
+        self.forget_expiry(crew, run.key);
+        let land_at = match (spec.timing, self.plan.settings.pace) {
+            (Timing::Let { slices, .. }, _) => Some(slice.shift(i64::from(slices))),
+            (Timing::Sync, _) | (Timing::Async, Pace::Virtual) => Some(slice),
+            (Timing::Async, Pace::Realtime) if spec.start == StartAt::Arrival => Some(slice),
+            (Timing::Async, Pace::Realtime) => None,
+        };
+        // A `let` run lands in its slice even if nothing else happens there.
+        if let (Timing::Let { .. }, Some(land_at)) = (spec.timing, land_at) {
+            self.state.agenda.insert((land_at, crew));
+        }
+        let view = self.view(crew, spec, &run, slice);
+        let phase = Phase::InFlight { deadline: None };
+        let running = Running { run, attempt: 1, slice, land_at, view, phase };
+        self.state.crews[crew.at()].running.push(running);
+        self.state.counters.started += 1;
+        let last = self.state.crews[crew.at()].running.len() - 1;
+        self.begin_attempt(crew, last);
+    }
+
+    /// Begins an attempt of a run that has its place.
+    pub(super) fn begin_attempt(&mut self, crew: CrewIx, at: usize) {
+        let timeout = self.plan.crew(crew).spec.timeout;
+        let now = self.state.now;
+        let running = &mut self.state.crews[crew.at()].running[at];
+        let run = RunId { crew, key: running.run.key };
+        let (attempt, slice) = (running.attempt, running.slice);
+        let deadline = timeout.map(|timeout| now.plus(timeout));
+        running.phase = Phase::InFlight { deadline };
+        let met: Vec<Option<Slice>> =
+            running.run.met.iter().map(|met| met.as_ref().map(|met| met.slice)).collect();
+        if let Some(deadline) = deadline {
+            self.state.timers.insert((deadline, Timer::Deadline(run, attempt)));
+        }
+        if self.facts.is_some() {
+            let met = met.clone();
+            self.note(|| Fact::Started { run, attempt, slice, met });
+        }
+        self.derive(Record::Start { run, attempt, slice, met });
+        self.command_start(crew, at);
+    }
+
+    /// Hands a run under way to whoever does the work.
+    pub(super) fn command_start(&mut self, crew: CrewIx, at: usize) {
+        if self.replaying {
+            return;
+        }
+        let running = &self.state.crews[crew.at()].running[at];
+        let clock = self.state.inbox.clock.expect("a run starts in a slice, which has an epoch");
+        let access = self.plan.settings.context.access.get(&self.plan.crew(crew).spec.name);
+        let job = Job {
+            run: RunId { crew, key: running.run.key },
+            attempt: running.attempt,
+            slice: running.slice,
+            now: clock.end(running.slice),
+            triggers: running.run.triggers.clone(),
+            view: running.view.readable(access),
+            met: running.run.met.to_vec(),
+        };
+        self.command(Command::Start(Box::new(job)));
+    }
+
+    /// Rule X1: the last commit, what needed crews changed in this slice, what the crew's own
+    /// earlier runs changed in this slice.
+    fn view(&mut self, crew: CrewIx, spec: &CrewSpec, run: &Run, slice: Slice) -> Context {
+        let saw = self.seen_crews(spec, crew, run, slice);
+        let state = &mut self.state;
+        let commits = run.base.as_ref().map_or(state.commits, |base| base.commits);
+        let cached = state.crews[crew.at()].view.take().filter(|cached| {
+            cached.slice == slice && cached.commits == commits && cached.saw == saw
+        });
+        let mut view = cached.unwrap_or_else(|| {
+            let base = run.base.as_ref().map_or(&state.context, |base| &base.context);
+            let mut context = base.clone();
+            let diffs = state.turn.as_ref().map(|turn| &turn.diffs);
+            for diff in saw.iter().filter_map(|crew| diffs?.get(crew)).flatten() {
+                // It was applied to what has landed; where that cannot be repeated on this
+                // view, the view goes without it.
+                let _skipped = context.apply_all(diff);
+            }
+            CachedView { slice, commits, saw, context, applied: 0 }
+        });
+        let own = &state.crews[crew.at()].finished;
+        if spec.concurrency == 1 {
+            for finished in own[view.applied..].iter().filter(|finished| finished.land == slice) {
+                let _skipped = view.context.apply_all(&finished.diff);
+            }
+        }
+        view.applied = own.len();
+        let context = view.context.clone();
+        state.crews[crew.at()].view = Some(view);
+        context
+    }
+
+    /// The crews whose changes of this slice a run reads: its satisfied offset-0 needs.
+    fn seen_crews(&self, spec: &CrewSpec, crew: CrewIx, run: &Run, slice: Slice) -> SmallVec<[CrewIx; 2]> {
+        let Some(turn) = self.state.turn.as_ref().filter(|turn| turn.slice == slice) else {
+            return SmallVec::new();
+        };
+        let needs = spec.needs.iter().zip(&self.plan.crew(crew).needs).zip(&run.met);
+        let mut saw: SmallVec<[CrewIx; 2]> = needs
+            .filter_map(|((need, ix), met)| match (need, ix, met) {
+                (Need::Crew { offset: 0, .. }, super::plan::NeedIx::Crew(ix), Some(met))
+                    if met.slice == slice && turn.diffs.contains_key(ix) =>
+                {
+                    Some(*ix)
+                }
+                _ => None,
+            })
+            .collect();
+        saw.sort_unstable();
+        saw.dedup();
+        saw
+    }
+
+    /// The crews a run that came back had seen, for conflicts (rule X2).
+    pub(super) fn saw(&self, crew: CrewIx, at: usize) -> SmallVec<[CrewIx; 2]> {
+        let plan = &self.plan;
+        let running = &self.state.crews[crew.at()].running[at];
+        self.seen_crews(&plan.crew(crew).spec, crew, &running.run, running.slice)
+    }
+
+    /// Rule N4 in realtime pace: a run has waited long enough.
+    pub(super) fn stop_waiting(&mut self, run: RunId) {
+        let plan = Arc::clone(&self.plan);
+        let spec = &plan.crew(run.crew).spec;
+        let open = self.state.inbox.open;
+        if spec.stride > 1 {
+            self.look_at(run.crew, spec, open, run.key);
+            return;
+        }
+        let Some(mut waited) = self.state.crews[run.crew.at()].stop_waiting(run.key) else { return };
+        self.look_up_needs(run.crew, &mut waited);
+        super::deliver::hide_unseen(&plan, run.crew, &mut waited, open);
+        self.state.crews[run.crew.at()].make_ready(waited);
+        self.start_ready(run.crew, open);
+    }
+
+    /// Whether an attempt is with the crew right now.
+    pub(super) fn is_in_flight(&self, run: RunId, attempt: u32) -> bool {
+        let Some(crew) = self.state.crews.get(run.crew.at()) else { return false };
+        crew.running.iter().any(|running| {
+            running.run.key == run.key
+                && running.attempt == attempt
+                && matches!(running.phase, Phase::InFlight { .. })
+        })
+    }
+
+    /// What a failed attempt is, when nothing better is known.
+    pub(super) fn failure(reason: super::Reason, message: String) -> Outcome {
+        Outcome::Failed(super::Failure { reason, message })
+    }
+}

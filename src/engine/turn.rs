@@ -1,0 +1,233 @@
+//! One closed slice being worked on: level by level, until it is committed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, Command, Context, CrewIx, Diff, Emission, Engine, ErrorEvent, Fact, Reason, Record,
+    RunId, Slice, StartAt, Timestamp, Trouble, conflicts::Writes, crew::Disabled, report::Report,
+};
+
+/// The slice in work.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Turn {
+    pub slice: Slice,
+    /// When the slice closed.
+    pub closed_at: Timestamp,
+    /// Whether this is the last slice of all (rule N5).
+    finishing: bool,
+    /// Crews whose turn is still to come.
+    pub active: BTreeSet<CrewIx>,
+    /// Crews whose turn it is.
+    pub here: Vec<CrewIx>,
+    /// How many of them may still have runs to wait for: these stand first.
+    unsettled: usize,
+    /// The level that is worked on, or that was last.
+    pub level: u32,
+    /// Whether the runs of `level` have landed.
+    pub landed: bool,
+    /// The context with what has landed in this slice.
+    pub merged: Context,
+    /// What has landed, by crew.
+    pub diffs: BTreeMap<CrewIx, Vec<Arc<Diff>>>,
+    pub writes: Writes,
+    pub report: Report,
+    pub actions: Vec<Action>,
+    pub errors: Vec<ErrorEvent>,
+    /// Crews with a failed run in this slice.
+    pub failed: BTreeSet<CrewIx>,
+}
+
+impl Engine {
+    pub(super) fn begin_turn(&mut self, slice: Slice, closed_at: Timestamp, finishing: bool) {
+        let members = self.state.inbox.members(slice);
+        let mut turn = Turn {
+            slice,
+            closed_at,
+            finishing,
+            active: BTreeSet::new(),
+            here: Vec::new(),
+            unsettled: 0,
+            level: 0,
+            landed: true,
+            merged: self.state.context.clone(),
+            diffs: BTreeMap::new(),
+            writes: Writes::default(),
+            report: Report::default(),
+            actions: Vec::new(),
+            errors: Vec::new(),
+            failed: BTreeSet::new(),
+        };
+        while let Some((at, crew)) = self.state.agenda.first()
+            && *at <= slice
+        {
+            turn.active.insert(*crew);
+            self.state.agenda.pop_first();
+        }
+        for arrived in members {
+            turn.report.member(&arrived);
+            let route = self.route(&arrived.event.kind);
+            for &crew in route.iter() {
+                turn.active.insert(crew);
+                if self.plan.crew(crew).spec.start == StartAt::Close {
+                    self.state.crews[crew.at()].pending.push(Arc::clone(&arrived));
+                }
+            }
+            self.see_kind(&arrived.event.kind, slice, &mut turn.active);
+        }
+        self.state.turn = Some(turn);
+    }
+
+    /// Goes on with the slice as far as it can; `false` means runs must come back first.
+    pub(super) fn step_turn(&mut self) -> bool {
+        let pace = self.plan.settings.pace;
+        let Some(turn) = &mut self.state.turn else { return true };
+        if !turn.landed {
+            let (slice, crews) = (turn.slice, &self.state.crews);
+            let plan = &self.plan;
+            while let Some(&crew) = turn.here[..turn.unsettled].last() {
+                if crews[crew.at()].is_due(&plan.crew(crew).spec, pace, slice) {
+                    return false;
+                }
+                turn.unsettled -= 1;
+            }
+            self.land_level();
+            return true;
+        }
+        let Some(first) = turn.active.first() else {
+            self.commit();
+            return true;
+        };
+        let level = self.plan.crew(*first).level;
+        turn.level = level;
+        turn.landed = false;
+        turn.here.clear();
+        let slice = turn.slice;
+        while let Some(&crew) = self.state.turn.as_ref().and_then(|turn| turn.active.first())
+            && self.plan.crew(crew).level == level
+        {
+            let turn = self.state.turn.as_mut().expect("a turn is being worked on");
+            turn.active.pop_first();
+            turn.here.push(crew);
+            turn.unsettled = turn.here.len();
+            self.deliver(crew, slice);
+        }
+        true
+    }
+
+    fn commit(&mut self) {
+        self.expire();
+        self.disable_failing();
+        let Some(turn) = self.state.turn.take() else { return };
+        let Turn { slice, finishing, merged, mut report, actions, errors, .. } = turn;
+        self.state.done = Some(slice);
+        if finishing {
+            self.state.finished = true;
+            self.state.inbox.open = slice.next();
+        }
+        if !report.is_empty() {
+            let digest = self.state.digest.expect("a slice with something in it has an epoch");
+            let text = report.text(slice);
+            let digest = digest.after(text);
+            self.state.digest = Some(digest);
+            self.state.commits += 1;
+            self.state.context = merged;
+            if self.facts.is_some() {
+                let report = String::from_utf8_lossy(text).into_owned();
+                self.note(|| Fact::Committed { slice, digest, report });
+            }
+            self.derive(Record::Commit { slice, digest });
+            let items = actions.into_iter().map(Emission::Action);
+            let items = items.chain(errors.into_iter().map(Emission::Error)).collect();
+            self.send(slice, items);
+            self.command(Command::Committed { slice, digest });
+        }
+        if finishing {
+            self.command(Command::Finished);
+        }
+    }
+
+    /// Rule N5: runs that never started end here, with what they lacked.
+    fn expire(&mut self) {
+        let Some(turn) = &self.state.turn else { return };
+        let (slice, finishing) = (turn.slice, turn.finishing);
+        while let Some((at, run)) = self.state.expiry.first().copied()
+            && at <= slice
+        {
+            self.state.expiry.pop_first();
+            self.end_unstarted(run, Reason::Expired);
+        }
+        if finishing {
+            for ix in (0..self.state.crews.len()).map(CrewIx::from_place) {
+                let keys: Vec<_> = self.state.crews[ix.at()].waiting.keys().copied().collect();
+                for key in keys {
+                    self.end_unstarted(RunId { crew: ix, key }, Reason::Unsatisfied);
+                }
+            }
+        }
+    }
+
+    fn end_unstarted(&mut self, run: RunId, reason: Reason) {
+        let crew = &mut self.state.crews[run.crew.at()];
+        let ready = crew.ready.iter().position(|ready| ready.key == run.key);
+        let ended = match ready {
+            Some(at) => crew.ready.remove(at),
+            None => crew.stop_waiting(run.key),
+        };
+        if let Some(ended) = ended {
+            self.end_run(run, reason, ended.missing());
+        }
+    }
+
+    /// Rule C8: too many failures in a row stop a crew at the boundary to the next slice.
+    fn disable_failing(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        let Some(turn) = &self.state.turn else { return };
+        let slice = turn.slice;
+        for ix in turn.failed.clone() {
+            let spec = &plan.crew(ix).spec;
+            let health = &mut self.state.crews[ix.at()].health;
+            if health.failures < spec.max_errors || health.disabled.is_some() {
+                continue;
+            }
+            let from = slice.next();
+            let until = spec.cooldown.map(|slices| from.shift(i64::from(slices)));
+            health.disabled = Some(Disabled { from, until });
+            let failures = health.failures;
+            self.state.agenda.insert((from, ix));
+            let what = Trouble::CrewDisabled { failures };
+            let error = ErrorEvent { crew: spec.name.clone(), run: None, slice, what, missing: Vec::new() };
+            self.note(|| Fact::Disabled { crew: ix, from, until });
+            if let Some(turn) = &mut self.state.turn {
+                turn.report.error(&error);
+                turn.errors.push(error);
+            }
+        }
+    }
+
+    /// Writes down that a run ended without running, and tells the error sink where it matters.
+    pub(super) fn end_run(&mut self, run: RunId, reason: Reason, missing: Vec<usize>) {
+        let spec = &self.plan.crews[run.crew.at()].spec;
+        let missing: Vec<String> = missing.iter().map(|&need| spec.needs[need].to_string()).collect();
+        let name = spec.name.clone();
+        self.state.counters.ended += 1;
+        let Some(turn) = &mut self.state.turn else { return };
+        let slice = turn.slice;
+        turn.report.ended(&name, run, reason, &missing);
+        if matches!(reason, Reason::Overflow | Reason::Expired | Reason::Unsatisfied) {
+            let message = match reason {
+                Reason::Overflow => format!("more than `max_backlog` ({}) runs waited, the oldest went", spec.max_backlog),
+                Reason::Expired => format!("did not start within `expire_after` ({}) slices", spec.expire_after),
+                _ => "the input ended before it could start".to_owned(),
+            };
+            let what = Trouble::Run(super::Failure { reason, message });
+            let missing = missing.clone();
+            turn.errors.push(ErrorEvent { crew: name, run: Some(run.key), slice, what, missing });
+        }
+        self.note(|| Fact::Ended { run, slice, reason, message: None, missing });
+    }
+}

@@ -1,0 +1,108 @@
+//! What can go wrong with a journal, and what to do about it.
+
+use std::error::Error;
+
+use crate::engine::StreamId;
+
+/// A journal that could not be read or written. Unless it says otherwise, nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What is stored is not what was written.
+    #[error("journal `{journal}` is damaged{}: {why}; restore it from a copy", place(.stream.as_ref(), *.seq))]
+    Corrupt {
+        /// The file, or `memory`.
+        journal: String,
+        /// The stream, if the damage is inside one.
+        stream: Option<StreamId>,
+        /// The frame, if the damage is at one.
+        seq: Option<u64>,
+        /// What was expected.
+        why: String,
+    },
+    /// No room for what was to be written. The store goes on once there is room again.
+    #[error("journal `{journal}` is full: {why}; make room or let retention keep less, then retry")]
+    Full {
+        /// The file, or `memory`.
+        journal: String,
+        /// Which room ran out.
+        why: String,
+    },
+    /// Another writer holds the journal.
+    #[error(
+        "journal `{journal}` is being written by another process; stop that one, or open the \
+         journal read-only"
+    )]
+    Locked {
+        /// The file.
+        journal: String,
+    },
+    /// Written by a newer live-crew (rule J6).
+    #[error(
+        "journal `{journal}` has format {found}, this live-crew knows {known}; use a newer live-crew"
+    )]
+    NewerFormat {
+        /// The file.
+        journal: String,
+        /// The format of the file.
+        found: i32,
+        /// The newest format known here.
+        known: i32,
+    },
+    /// There is no such file.
+    #[error("journal `{journal}` does not exist; check the path")]
+    Missing {
+        /// The file.
+        journal: String,
+    },
+    /// A write to a journal that was opened for reading.
+    #[error("journal `{journal}` is open read-only; open it for writing first")]
+    ReadOnly {
+        /// The file.
+        journal: String,
+    },
+    /// One frame or snapshot is bigger than a store takes.
+    #[error("a {what} of stream `{stream}` has {bytes} bytes, the most is {max}; split it")]
+    TooLarge {
+        /// `frame` or `snapshot`.
+        what: &'static str,
+        /// Whose it is.
+        stream: StreamId,
+        /// Its size.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A snapshot that no kept frame leads to.
+    #[error(
+        "a snapshot of stream `{stream}` after frame {after} has no place, frames {first} to \
+         {last} are kept; append first, then snapshot"
+    )]
+    Misplaced {
+        /// Whose it is.
+        stream: StreamId,
+        /// The frame the snapshot names.
+        after: u64,
+        /// First frame kept.
+        first: u64,
+        /// Last frame kept.
+        last: u64,
+    },
+    /// The disk or the database said no.
+    #[error("journal `{journal}`: {doing} failed: {source}; check the disk and the permissions")]
+    Io {
+        /// The file.
+        journal: String,
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+fn place(stream: Option<&StreamId>, seq: Option<u64>) -> String {
+    match (stream, seq) {
+        (Some(stream), Some(seq)) => format!(" at stream `{stream}`, frame {seq}"),
+        (Some(stream), None) => format!(" at stream `{stream}`"),
+        (None, _) => String::new(),
+    }
+}

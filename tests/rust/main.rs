@@ -1,0 +1,13 @@
+//! Contracts and laws that cross module walls.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+#[cfg(feature = "sqlite")]
+mod store_contract;
+#[cfg(feature = "sqlite")]
+mod store_fixture;
+#[cfg(feature = "sqlite")]
+mod store_kill;
+#[cfg(feature = "sqlite")]
+mod store_model;
+#[cfg(feature = "sqlite")]
+mod store_tamper;
