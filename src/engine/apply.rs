@@ -23,11 +23,11 @@ impl Engine {
                     epoch0,
                     beat: self.plan.settings.beat,
                 };
-                self.state.inbox.fix_epoch(clock);
+                self.state.inbox.fix_epoch(clock, &self.plan.settings);
                 self.state.digest = Some(Digest::genesis(&self.state.stream, clock));
             }
             Record::Close(through) => {
-                self.state.inbox.open = through.next();
+                self.state.inbox.close(through, &self.plan.settings);
                 self.state
                     .queue
                     .push_back(Work::Close(through, self.state.now));
@@ -157,6 +157,9 @@ impl Engine {
 
     /// Rule C10: crews with `start: arrival` need not wait for the slice to close.
     fn wake_on_arrival(&mut self, arrived: &Arc<Arrived>) {
+        if !self.plan.starts_on_arrival {
+            return;
+        }
         let route = self.route(&arrived.event.kind);
         for &crew in route.iter() {
             if self.plan.crew(crew).spec.start != StartAt::Arrival {
@@ -195,10 +198,10 @@ impl Engine {
 
     fn arrive(&mut self, crew: CrewIx, mut run: Run) {
         let slice = run.key.trigger;
-        run.base = Some(Base {
+        run.base = Some(Box::new(Base {
             commits: self.state.commits,
             context: self.state.context.clone(),
-        });
+        }));
         let plan = Arc::clone(&self.plan);
         self.look_up_needs(crew, &mut run);
         super::deliver::hide_unseen(&plan, crew, &mut run, slice);
@@ -216,7 +219,7 @@ impl Engine {
             let oldest = state.ready.pop_front().expect("it was just filled");
             state.ended.push((oldest.key, super::Reason::Overflow));
         }
-        self.start_ready(crew, self.state.inbox.open);
+        self.start_ready(&plan, crew, self.state.inbox.open);
     }
 
     fn take_control(&mut self, control: &Control) {

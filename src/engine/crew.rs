@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::{
-    Action, Arrived, Context, CrewIx, CrewSpec, Diff, Met, Outcome, Pace, Planned, Reason, RunKey,
-    Slice, StartAt, Timestamp, Timing, Triggers,
+    Arrived, Context, CrewIx, CrewSpec, Diff, Emission, Met, Outcome, Pace, Planned, Reason,
+    RunKey, Slice, StartAt, Timestamp, Timing, Triggers, action::IdKey,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub(super) struct CrewState {
     pub health: Health,
     #[serde(skip)]
     pub view: Option<CachedView>,
+    /// What its action ids are made with, once it has made one.
+    #[serde(skip)]
+    pub id_key: Option<IdKey>,
 }
 
 /// A run that has not started.
@@ -45,9 +48,9 @@ pub(super) struct Run {
     pub key: RunKey,
     pub triggers: Triggers,
     /// Its needs in the order declared.
-    pub met: SmallVec<[Option<Met>; 2]>,
+    pub met: Vec<Option<Met>>,
     /// `start: arrival` reads the snapshot of the moment it was triggered.
-    pub base: Option<Base>,
+    pub base: Option<Box<Base>>,
 }
 
 /// A context and the number of commits that made it.
@@ -85,11 +88,12 @@ pub(super) struct Finished {
     pub key: RunKey,
     pub land: Slice,
     pub outcome: Outcome,
-    /// Its changes, spelled out against what it read.
-    pub diff: Arc<Diff>,
+    /// Its changes, spelled out against what it read; `None` if it made none.
+    pub diff: Option<Arc<Diff>>,
     /// The crews whose changes of the same slice it read.
     pub saw: SmallVec<[CrewIx; 2]>,
-    pub actions: Vec<Action>,
+    /// Its actions, complete.
+    pub items: Vec<Emission>,
     /// `start: arrival` publishes at once.
     pub published: bool,
     pub missing: Vec<usize>,

@@ -173,7 +173,8 @@ impl Engine {
 
     /// A `start: arrival` run needs to know its slice at once: its trigger fixes the epoch.
     pub(super) fn epoch_for_arrival(&mut self, event: &Event) -> Option<Record> {
-        if self.state.inbox.clock.is_some() || !self.wakes_on_arrival(event) {
+        let inbox = &self.state.inbox;
+        if inbox.clock.is_some() || !self.plan.starts_on_arrival || !self.wakes_on_arrival(event) {
             return None;
         }
         let settings = &self.plan.settings;

@@ -26,7 +26,7 @@ impl Engine {
         }
         self.look(crew, spec, slice);
         self.make_runs(crew, spec, slice);
-        self.start_ready(crew, slice);
+        self.start_ready(&plan, crew, slice);
         if !super::crew::in_step(spec, plan.settings.pace)
             || matches!(spec.timing, Timing::Let { .. })
         {
@@ -53,7 +53,8 @@ impl Engine {
                     else {
                         return;
                     };
-                    self.finish(crew, at, outcome);
+                    let plan = Arc::clone(&self.plan);
+                    self.finish(&plan, crew, at, outcome);
                 }
                 _ if virtual_pace => at += 1,
                 (_, OnMiss::Late) => {
@@ -295,6 +296,9 @@ impl Engine {
 
     /// An event of a kind was binned: needs on it are met (rule N2).
     pub(super) fn see_kind(&mut self, kind: &Kind, slice: Slice, active: &mut BTreeSet<CrewIx>) {
+        if self.plan.needed_kinds.is_empty() {
+            return;
+        }
         let plan = Arc::clone(&self.plan);
         let Ok(at) = plan
             .needed_kinds

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Conflicts, Context, CrewIx, CrewName, Engine, ErrorEvent, Fact, Failure, Outcome, Reason,
-    RunId, RunKey, Slice, Triggers, Trouble, WaitPolicy, conflicts::Conflict, crew::Finished,
-    deliver::visible_from, plan::NeedIx, report::write_run_name, turn::Turn,
+    Conflicts, Context, CrewIx, CrewName, Emission, Engine, ErrorEvent, Fact, Failure, Outcome,
+    Plan, Reason, RunId, RunKey, Slice, Triggers, Trouble, WaitPolicy, conflicts::Conflict,
+    crew::Finished, deliver::visible_from, plan::NeedIx, report::write_run_name, turn::Turn,
 };
 
 impl Engine {
@@ -14,6 +14,7 @@ impl Engine {
         let Some(turn) = &mut self.state.turn else {
             return;
         };
+        let plan = Arc::clone(&self.plan);
         turn.landed = true;
         let (slice, here) = (turn.slice, std::mem::take(&mut turn.here));
         for crew in here {
@@ -22,14 +23,16 @@ impl Engine {
                 continue;
             }
             state.view = None;
-            let all = std::mem::take(&mut state.finished);
-            let (mut due, later): (Vec<_>, Vec<_>) =
-                all.into_iter().partition(|finished| finished.land <= slice);
-            self.state.crews[crew.at()].finished = later;
+            let is_due = |finished: &Finished| finished.land <= slice;
+            let mut due = std::mem::take(&mut state.finished);
+            if !due.iter().all(is_due) {
+                let (now, later) = due.into_iter().partition(is_due);
+                (due, state.finished) = (now, later);
+            }
             due.sort_by_key(|finished| finished.key);
             let mut answer = None;
-            for finished in due {
-                answer = self.land(crew, finished).or(answer);
+            for finished in &mut due {
+                answer = self.land(&plan, crew, finished).or(answer);
             }
             if let Some(answer) = answer {
                 self.tell_dependents(crew, slice, &answer);
@@ -38,8 +41,12 @@ impl Engine {
     }
 
     /// Lands one run; its value if it was a success.
-    fn land(&mut self, crew: CrewIx, finished: Finished) -> Option<super::Payload> {
-        let plan = Arc::clone(&self.plan);
+    fn land(
+        &mut self,
+        plan: &Plan,
+        crew: CrewIx,
+        finished: &mut Finished,
+    ) -> Option<super::Payload> {
         let name = &plan.crew(crew).spec.name;
         let run = RunId {
             crew,
@@ -50,7 +57,7 @@ impl Engine {
         let merged = match &finished.outcome {
             Outcome::Done(output) => {
                 let sees_own = plan.crew(crew).spec.concurrency == 1;
-                turn.merge(&plan, crew, sees_own, &finished)
+                turn.merge(plan, crew, sees_own, finished)
                     .map(|conflicts| (output, conflicts))
             }
             Outcome::Failed(failure) => Err(failure.clone()),
@@ -63,19 +70,18 @@ impl Engine {
             }
         };
         turn.report.landed(name, run, &output.value);
-        for action in &finished.actions {
-            turn.report.action(&self.state.stream, name, action);
+        for item in &finished.items {
+            if let Emission::Action(action) = item {
+                turn.report.action(&self.state.stream, name, action);
+            }
         }
         if !finished.published {
-            turn.actions.extend(finished.actions);
+            turn.items.append(&mut finished.items);
         }
-        if !finished.diff.is_empty() {
-            turn.report.merged(name, run, &finished.diff);
-            turn.writes.add(run, &finished.diff);
-            turn.diffs
-                .entry(crew)
-                .or_default()
-                .push(Arc::clone(&finished.diff));
+        if let Some(diff) = &finished.diff {
+            turn.report.merged(name, run, diff);
+            turn.writes.add(run, diff);
+            turn.diffs.entry(crew).or_default().push(Arc::clone(diff));
         }
         self.state.crews[crew.at()].health.failures = 0;
         self.state.counters.landed += 1;
@@ -99,7 +105,7 @@ impl Engine {
             turn.errors.push(error);
         }
         if self.facts.is_some() {
-            let diff = Arc::clone(&finished.diff);
+            let diff = finished.diff.clone().unwrap_or_default();
             let value = output.value.clone();
             self.note(|| Fact::Landed {
                 run,
@@ -197,15 +203,14 @@ impl Turn {
     /// Rules X2 and X3: merges a run's changes, all or none.
     fn merge(
         &mut self,
-        plan: &super::Plan,
+        plan: &Plan,
         crew: CrewIx,
         sees_own: bool,
         finished: &Finished,
     ) -> Result<Vec<Conflict>, Failure> {
-        let diff = &finished.diff;
-        if diff.is_empty() {
+        let Some(diff) = &finished.diff else {
             return Ok(Vec::new());
-        }
+        };
         let settings = &plan.settings.context;
         let before = &self.merged;
         let mut after: Context = before.clone();

@@ -19,6 +19,8 @@ pub struct Plan {
     pub crews: Vec<Planned>,
     /// Kinds that some crew needs as an event, in byte order.
     pub(super) needed_kinds: Vec<NeededKind>,
+    /// Whether any crew has `start: arrival`.
+    pub(super) starts_on_arrival: bool,
     exact: BTreeMap<Kind, Vec<CrewIx>>,
     globs: Vec<(Pattern, CrewIx)>,
 }
@@ -95,6 +97,10 @@ impl Plan {
     /// The crew in a place.
     pub fn crew(&self, crew: CrewIx) -> &Planned {
         &self.crews[crew.at()]
+    }
+
+    pub(super) fn starts_at_close(&self, crew: CrewIx) -> bool {
+        self.crew(crew).spec.start == StartAt::Close
     }
 
     /// The crews a kind wakes, in the order of rule O2.
@@ -333,7 +339,11 @@ fn order(mut crews: Vec<CrewSpec>, settings: StreamSettings) -> Result<Plan, Pro
             }
         }
     }
+    let starts_on_arrival = planned
+        .iter()
+        .any(|crew| crew.spec.start == StartAt::Arrival);
     Ok(Plan {
+        starts_on_arrival,
         settings,
         crews: planned,
         needed_kinds,

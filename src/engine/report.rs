@@ -1,7 +1,5 @@
 //! What happened in a slice as canonical JSON: the text its digest is made of (rule J4).
 
-use std::io::Write as _;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -234,7 +232,7 @@ fn optional(key: &str, value: Option<&str>, out: &mut Vec<u8>) {
 }
 
 fn write_int(value: i64, out: &mut Vec<u8>) {
-    write!(out, "{value}").expect("writing to a Vec does not fail");
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {

@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Command, Context, CrewIx, Diff, Emission, Engine, ErrorEvent, Fact, Reason, Record,
-    RunId, Slice, StartAt, Timestamp, Trouble, conflicts::Writes, crew::Disabled, report::Report,
+    Command, Context, CrewIx, Diff, Emission, Engine, ErrorEvent, Fact, Reason, Record, RunId,
+    Slice, Timestamp, Trouble, conflicts::Writes, crew::Disabled, report::Report,
 };
 
 /// The slice in work.
@@ -36,7 +36,7 @@ pub(super) struct Turn {
     pub diffs: BTreeMap<CrewIx, Vec<Arc<Diff>>>,
     pub writes: Writes,
     pub report: Report,
-    pub actions: Vec<Action>,
+    pub items: Vec<Emission>,
     pub errors: Vec<ErrorEvent>,
     /// Crews with a failed run in this slice.
     pub failed: BTreeSet<CrewIx>,
@@ -58,7 +58,7 @@ impl Engine {
             diffs: BTreeMap::new(),
             writes: Writes::default(),
             report: Report::default(),
-            actions: Vec::new(),
+            items: Vec::new(),
             errors: Vec::new(),
             failed: BTreeSet::new(),
         };
@@ -68,18 +68,22 @@ impl Engine {
             turn.active.insert(*crew);
             self.state.agenda.pop_first();
         }
-        for arrived in members {
-            turn.report.member(&arrived);
-            let route = self.route(&arrived.event.kind);
-            for &crew in route.iter() {
-                turn.active.insert(crew);
-                if self.plan.crew(crew).spec.start == StartAt::Close {
+        let plan = Arc::clone(&self.plan);
+        let mut members = members.into_iter().peekable();
+        while let Some(first) = members.peek() {
+            // Events of one kind stand together more often than not.
+            let kind = first.event.kind.clone();
+            let route = self.route(&kind);
+            while let Some(arrived) = members.next_if(|next| next.event.kind == kind) {
+                turn.report.member(&arrived);
+                for &crew in route.iter().filter(|crew| plan.starts_at_close(**crew)) {
                     self.state.crews[crew.at()]
                         .pending
                         .push(Arc::clone(&arrived));
                 }
             }
-            self.see_kind(&arrived.event.kind, slice, &mut turn.active);
+            turn.active.extend(route.iter());
+            self.see_kind(&kind, slice, &mut turn.active);
         }
         self.state.turn = Some(turn);
     }
@@ -138,14 +142,14 @@ impl Engine {
             finishing,
             merged,
             mut report,
-            actions,
+            mut items,
             errors,
             ..
         } = turn;
         self.state.done = Some(slice);
         if finishing {
             self.state.finished = true;
-            self.state.inbox.open = slice.next();
+            self.state.inbox.close(slice, &self.plan.settings);
         }
         if !report.is_empty() {
             let digest = self
@@ -166,10 +170,7 @@ impl Engine {
                 });
             }
             self.derive(Record::Commit { slice, digest });
-            let items = actions.into_iter().map(Emission::Action);
-            let items = items
-                .chain(errors.into_iter().map(Emission::Error))
-                .collect();
+            items.extend(errors.into_iter().map(Emission::Error));
             self.send(slice, items);
             self.command(Command::Committed { slice, digest });
         }

@@ -1,7 +1,5 @@
 //! What leaves a stream, as canonical JSON.
 
-use std::io::Write as _;
-
 use crate::{
     engine::{
         Action, Arrived, CrewName, ErrorEvent, LatePolicy, RunKey, StreamId, Timestamp, Trouble,
@@ -44,7 +42,8 @@ impl<'a> Members<'a> {
     }
 
     fn number(&mut self, key: &str, value: i64) {
-        write!(self.key(key), "{value}").expect("writing to a Vec does not fail");
+        self.key(key)
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn instant(&mut self, key: &str, value: Timestamp) {
