@@ -72,7 +72,7 @@ impl Engine {
         turn.report.landed(name, run, &output.value);
         for item in &finished.items {
             if let Emission::Action(action) = item {
-                turn.report.action(&self.state.stream, name, action);
+                turn.report.action(name, action);
             }
         }
         if !finished.published {
