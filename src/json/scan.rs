@@ -52,6 +52,11 @@ impl<'a> Scanner<'a> {
         None
     }
 
+    /// Starts over at `offset`, which has to be the start of a character.
+    pub(crate) fn restart(&mut self, offset: usize) {
+        (self.at, self.depth) = (offset, 0);
+    }
+
     /// Bytes before the next token.
     pub(crate) fn offset(&self) -> usize {
         self.at
