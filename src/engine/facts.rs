@@ -57,6 +57,22 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Adds what another stream counted.
+    pub fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.duplicates += other.duplicates;
+        for (key, count) in &other.late {
+            *self.late.entry(key.clone()).or_default() += count;
+        }
+        self.late_other += other.late_other;
+        self.started += other.started;
+        self.landed += other.landed;
+        self.failed += other.failed;
+        self.ended += other.ended;
+        self.stale += other.stale;
+        self.conflicts += other.conflicts;
+    }
+
     pub(super) fn late(&mut self, kind: &Kind, policy: LatePolicy, kinds: usize) {
         let full = self.late.len() >= kinds;
         match self.late.get_mut(&(kind.clone(), policy)) {

@@ -62,7 +62,7 @@ pub use ids::{CrewName, Kind, NameError, StreamId};
 pub use limits::Limits;
 pub use machine::{Divergence, Engine, Rejection, State};
 pub use output::{Draft, Output};
-pub use pattern::{Pattern, PatternError};
+pub use pattern::{Pattern, PatternError, grants};
 pub use plan::{Plan, Planned};
 pub use plan_error::{PlanError, Problem};
 pub use protocol::{

@@ -39,11 +39,7 @@ impl<'a> Scanner<'a> {
         match self.peek() {
             Some(b'{') => self.canonical_object(out),
             Some(b'[') => self.canonical_array(out),
-            Some(b'"') => {
-                let text = self.string()?;
-                write_scanned(&text, matches!(text, Cow::Borrowed(_)), out);
-                Ok(())
-            }
+            Some(b'"') => self.canonical_string(out).map(drop),
             Some(b'-' | b'0'..=b'9') => self.canonical_number(out),
             Some(b't') => self.canonical_literal("true", out),
             Some(b'f') => self.canonical_literal("false", out),
@@ -56,6 +52,17 @@ impl<'a> Scanner<'a> {
         self.literal(word)?;
         out.extend_from_slice(word.as_bytes());
         Ok(())
+    }
+
+    /// Appends the next string; one without escapes is copied as it stands, quotes included.
+    fn canonical_string(&mut self, out: &mut Vec<u8>) -> Result<Cow<'a, str>, Fault> {
+        let start = self.offset();
+        let text = self.string()?;
+        match &text {
+            Cow::Borrowed(_) => out.extend_from_slice(self.since(start).as_bytes()),
+            Cow::Owned(text) => write_string(text, out),
+        }
+        Ok(text)
     }
 
     fn canonical_number(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -95,10 +102,10 @@ impl<'a> Scanner<'a> {
         let mut in_order = true;
         let mut more = self.open(b'}')?;
         while more {
-            self.peek();
+            self.expect_key()?;
             let (source, start) = (self.offset(), out.len());
-            let key = self.key()?;
-            write_scanned(&key, matches!(key, Cow::Borrowed(_)), out);
+            let key = self.canonical_string(out)?;
+            self.colon()?;
             out.push(b':');
             self.canonical(out)?;
             in_order &= members.last().is_none_or(|last| last.key < key);
@@ -109,28 +116,23 @@ impl<'a> Scanner<'a> {
             }
         }
         if !in_order {
-            sort_members(&mut members, out)?;
+            sort_members(&members, &mut self.spare, out)?;
         }
         out.push(b'}');
         Ok(())
     }
 }
 
-/// Quotes a scanned string; one that had no escape (borrowed) needs no second look.
-fn write_scanned(text: &str, is_borrowed: bool, out: &mut Vec<u8>) {
-    if is_borrowed {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        write_string(text, out);
-    }
-}
-
 /// Puts the members at the end of `out` into the order of their keys.
-fn sort_members(members: &mut Members<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+fn sort_members(
+    members: &[Member<'_>],
+    written: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     let first = members.first().map_or(out.len(), |member| member.start);
-    let written = out.split_off(first);
+    written.clear();
+    written.extend_from_slice(&out[first..]);
+    out.truncate(first);
     let ends: SmallVec<[usize; 8]> = members
         .iter()
         .skip(1)

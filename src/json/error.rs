@@ -134,6 +134,10 @@ impl Fault {
         Self(Box::new((problem, offset)))
     }
 
+    pub(crate) fn into_parts(self) -> (JsonProblem, usize) {
+        *self.0
+    }
+
     pub(crate) fn locate(self, text: &[u8]) -> JsonError {
         let (problem, offset) = *self.0;
         JsonError {

@@ -53,9 +53,10 @@ impl Scanner<'_> {
         let mut members = Object::new();
         let mut more = self.open(b'}')?;
         while more {
-            self.peek();
+            self.expect_key()?;
             let start = self.offset();
-            let key: Arc<str> = self.key()?.into();
+            let key: Arc<str> = self.string()?.into();
+            self.colon()?;
             let value = self.value()?;
             if members.insert(Arc::clone(&key), value).is_some() {
                 return Err(Fault::new(JsonProblem::DuplicateKey(cut(&key)), start));

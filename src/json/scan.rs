@@ -13,6 +13,8 @@ pub(crate) struct Scanner<'a> {
     at: usize,
     depth: usize,
     limit: usize,
+    /// Where an object's members wait while they are put in order.
+    pub(super) spare: Vec<u8>,
 }
 
 impl<'a> Scanner<'a> {
@@ -34,6 +36,7 @@ impl<'a> Scanner<'a> {
             at: 0,
             depth: 0,
             limit: limits.depth.min(MOST_DEPTH),
+            spare: Vec::new(),
         })
     }
 
@@ -102,17 +105,21 @@ impl<'a> Scanner<'a> {
         false
     }
 
-    /// A key and its colon.
-    pub(crate) fn key(&mut self) -> Result<Cow<'a, str>, Fault> {
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected("a key in double quotes"));
+    /// Moves to the quote of a key.
+    pub(crate) fn expect_key(&mut self) -> Result<(), Fault> {
+        match self.peek() {
+            Some(b'"') => Ok(()),
+            Some(_) | None => Err(self.unexpected("a key in double quotes")),
         }
-        let key = self.string()?;
+    }
+
+    /// Consumes the colon after a key.
+    pub(crate) fn colon(&mut self) -> Result<(), Fault> {
         if self.peek() != Some(b':') {
             return Err(self.unexpected("`:`"));
         }
         self.at += 1;
-        Ok(key)
+        Ok(())
     }
 
     /// A string after `peek` saw its quote. Borrowed means: no escapes, canonical as it stands.

@@ -1,1 +1,33 @@
-//! (being built)
+//! The one loop that drives engines, clock, transports and stores; and what reads journals back.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `driver` | [`Runtime`]: wait for something, fold it, make it durable, do what follows |
+//! | `stream` | one stream: its engine and what is not durable yet |
+//! | `recovery` | from a journal back to running streams |
+//! | `crews` | [`Crews`]: who does the runs |
+//! | `clock`, `stop`, `options` | time, drain and abort, settings |
+//! | `ingress`, `outgoing` | what may come in, what goes out |
+//! | `replay` | folding a journal again: `verify` |
+//! | `explain`, `history`, `difference` | why a crew ran, who wrote a key, where two journals part |
+
+mod clock;
+mod crews;
+mod driver;
+mod error;
+mod ingress;
+mod options;
+mod outgoing;
+mod recovery;
+mod replay;
+mod stop;
+mod stream;
+
+pub use clock::{Clock, SystemClock};
+pub use crews::{Back, Crews, Inline, Started};
+pub use driver::{Ending, Runtime};
+pub use error::RuntimeError;
+pub use ingress::Acceptance;
+pub use options::Options;
+pub use replay::{Diverged, Verdict, verify};
+pub use stop::{Stop, StopSwitch};

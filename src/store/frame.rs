@@ -65,7 +65,7 @@ impl Link {
         fixed[24..32].copy_from_slice(&at.micros().to_le_bytes());
         fixed[32..].copy_from_slice(&records.to_le_bytes());
         next.sum = checksum(
-            Sort::Frame,
+            "frame",
             &[&self.sum, stream.as_str().as_bytes(), &fixed, marks, body],
         );
         next
@@ -153,8 +153,8 @@ pub(crate) fn bytes(frame: &Frame) -> u64 {
 }
 
 /// What a snapshot of this body is counted as.
-pub(crate) fn snapshot_bytes(body_bytes: usize) -> u64 {
-    OVERHEAD_BYTES + body_bytes as u64
+pub(crate) fn snapshot_bytes(body_bytes: u64) -> u64 {
+    OVERHEAD_BYTES.saturating_add(body_bytes)
 }
 
 /// Refuses frames that are bigger than a store takes.

@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    Frame, Mark, Pruned, Retention, Snapshot, Store, StoreError, StoredFrame, StreamSummary,
+    Frame, Mark, Pick, Pruned, Retention, Snapshot, Store, StoreError, StoredFrame, StreamSummary,
     frame::{self, Head, Link, encode_marks, snapshot_bytes},
     log::{self, DamagedLog, Item},
     retention::Cut,
 };
-use crate::engine::{Slice, StreamId, Timestamp};
+use crate::engine::{StreamId, Timestamp};
 
 const JOURNAL: &str = "memory";
 
@@ -158,23 +158,21 @@ impl Store for MemoryStore {
         self.state().write_snapshot(stream, snapshot)
     }
 
-    async fn latest_snapshot(
+    async fn snapshot(
         &mut self,
         stream: &StreamId,
-        at_or_before: Option<Slice>,
+        pick: Pick,
     ) -> Result<Option<Snapshot>, StoreError> {
         let state = self.state();
-        let snapshots = state
-            .streams
-            .get(stream)
-            .into_iter()
-            .flat_map(|kept| &kept.snapshots);
-        let fits = |snapshot: &&Snapshot| at_or_before.is_none_or(|slice| snapshot.slice <= slice);
-        Ok(snapshots
-            .rev()
-            .map(|(_, kept)| &kept.snapshot)
-            .find(fits)
-            .cloned())
+        let Some(kept) = state.streams.get(stream) else {
+            return Ok(None);
+        };
+        let mut fitting = kept.snapshots.iter().map(|(_, kept)| &kept.snapshot);
+        Ok(match pick {
+            Pick::First => fitting.next(),
+            Pick::Latest | Pick::NotBeyond(_) => fitting.rfind(|one| pick.fits(one.slice)),
+        }
+        .cloned())
     }
 
     async fn prune(
@@ -231,7 +229,7 @@ impl State {
 
     fn write_snapshot(&mut self, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
         let Snapshot { after, .. } = snapshot;
-        let bytes = snapshot_bytes(snapshot.body.len());
+        let bytes = snapshot_bytes(snapshot.body.len() as u64);
         let head = self
             .streams
             .get(stream)
@@ -246,7 +244,7 @@ impl State {
                 write: self.writes,
             };
             let replaced = kept.snapshots.insert(after, kept_snapshot);
-            let replaced = replaced.map_or(0, |old| snapshot_bytes(old.snapshot.body.len()));
+            let replaced = replaced.map_or(0, |old| snapshot_bytes(old.snapshot.body.len() as u64));
             kept.head.snapshot_written(after, bytes, replaced);
         }
         Ok(())
@@ -372,7 +370,7 @@ impl Kept {
         self.head.snapshot_bytes = self
             .snapshots
             .values()
-            .map(|kept| snapshot_bytes(kept.snapshot.body.len()))
+            .map(|kept| snapshot_bytes(kept.snapshot.body.len() as u64))
             .sum();
         cut.freed
     }
@@ -393,7 +391,7 @@ impl Kept {
                 });
             }
             before.snapshots += 1;
-            before.bytes += snapshot_bytes(kept.snapshot.body.len());
+            before.bytes += snapshot_bytes(kept.snapshot.body.len() as u64);
         }
         cuts
     }

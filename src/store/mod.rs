@@ -9,8 +9,8 @@ mod frame;
 mod log;
 mod memory;
 mod retention;
-//cfg
-//mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use retention::{Pruned, Retention};
-//cfg
-//pub use sqlite::SqliteStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 use crate::engine::{Slice, StreamId, Timestamp};
 
@@ -74,6 +74,26 @@ pub struct Snapshot {
     pub body: Bytes,
 }
 
+/// Which snapshot is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// The first one kept: where a replay of a pruned journal begins.
+    First,
+    /// The latest that is not beyond a slice.
+    NotBeyond(Slice),
+    /// The latest: where recovery begins.
+    Latest,
+}
+
+impl Pick {
+    fn fits(self, slice: Slice) -> bool {
+        match self {
+            Self::First | Self::Latest => true,
+            Self::NotBeyond(last) => slice <= last,
+        }
+    }
+}
+
 /// What a store holds of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSummary {
@@ -124,11 +144,11 @@ pub trait Store: Send {
         snapshot: Snapshot,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// The latest snapshot, or the latest that is not beyond a slice.
-    fn latest_snapshot(
+    /// One of the snapshots kept.
+    fn snapshot(
         &mut self,
         stream: &StreamId,
-        at_or_before: Option<Slice>,
+        pick: Pick,
     ) -> impl Future<Output = Result<Option<Snapshot>, StoreError>> + Send;
 
     /// Forgets what retention does not keep. Cuts at a snapshot only, so what is kept can be

@@ -9,7 +9,7 @@ use crate::{
     json::write_string,
 };
 
-use super::event::write_timestamp;
+use super::{write_event, write_timestamp};
 
 /// One JSON object, its keys written in byte order by whoever uses it.
 struct Members<'a> {
@@ -126,7 +126,7 @@ fn write_trouble(error: &ErrorEvent, out: &mut Vec<u8>) {
 /// A late event and what became of it (rule T5).
 pub fn write_late(stream: &StreamId, arrived: &Arrived, policy: LatePolicy, out: &mut Vec<u8>) {
     let mut members = Members::open(out);
-    super::event::write_event(stream, &arrived.event, members.key("event"));
+    write_event(stream, &arrived.event, members.key("event"));
     if let Some(intended) = arrived.intended {
         members.number("intended_slice", intended.0);
     }

@@ -3,4 +3,14 @@
 
 mod model;
 mod properties;
+#[cfg(feature = "sqlite")]
+mod store_contract;
+#[cfg(feature = "sqlite")]
+mod store_fixture;
+#[cfg(feature = "sqlite")]
+mod store_kill;
+#[cfg(feature = "sqlite")]
+mod store_model;
+#[cfg(feature = "sqlite")]
+mod store_tamper;
 mod support;

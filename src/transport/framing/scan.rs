@@ -1,6 +1,6 @@
 //! Where one element of an array ends.
 
-use memchr::{memchr, memchr3};
+use memchr::memchr;
 
 /// How the end of an element is looked for. Fed piece by piece.
 #[derive(Debug)]
@@ -134,10 +134,14 @@ impl Value {
                 continue;
             }
             let rest = &bytes[at..];
+            // Strings and what is between them are short: a plain loop beats a vector search.
             let found = if self.quoted {
-                memchr3(b'"', b'\\', b'\n', rest)
+                rest.iter()
+                    .position(|byte| matches!(byte, b'"' | b'\\' | b'\n'))
             } else {
-                memchr3(b'"', self.open, self.close, rest)
+                let (open, close) = (self.open, self.close);
+                rest.iter()
+                    .position(|&byte| byte == b'"' || byte == open || byte == close)
             };
             let Some(found) = found else {
                 return End::Later;

@@ -7,13 +7,13 @@ const LIMIT: usize = 1_000;
 
 fn frames_in_chunks(chunks: impl IntoIterator<Item = Bytes>, limit: usize) -> Vec<Frame> {
     let mut framer = Framer::new(limit);
-    let mut frames = Vec::new();
+    let mut all = Vec::new();
     for mut chunk in chunks {
-        frames.extend(std::iter::from_fn(|| framer.cut(&mut chunk)));
+        all.extend(std::iter::from_fn(|| framer.cut(&mut chunk)));
         assert!(chunk.is_empty(), "a chunk is taken in whole");
     }
-    frames.extend(std::iter::from_fn(|| framer.finish()));
-    frames
+    all.extend(std::iter::from_fn(|| framer.finish()));
+    all
 }
 
 fn frames(input: &[u8]) -> Vec<Frame> {
@@ -391,8 +391,10 @@ proptest! {
         garbage in prop::collection::vec("[^\n\\[\u{feff}]{0,40}", 1..20),
     ) {
         let lines: Vec<String> = (0..garbage.len()).map(|n| format!("{{\"n\":{n}}}")).collect();
-        let input: String =
-            lines.iter().zip(&garbage).map(|(line, bad)| format!("{line}\n{bad}\n")).collect();
+        let mut input = String::new();
+        for (line, bad) in lines.iter().zip(&garbage) {
+            input.extend([line, "\n", bad, "\n"]);
+        }
         let good = good(&input);
         prop_assert!(lines.iter().all(|line| good.contains(line)));
     }
@@ -401,11 +403,10 @@ proptest! {
     fn good_elements_survive_elements_that_are_not_closed(
         tails in prop::collection::vec("[\\[{\"a:1, \\\\]{0,20}", 1..20),
     ) {
+        let good_lines: Vec<String> = (0..tails.len()).map(|n| format!("{{\"n\":{n}}}")).collect();
         let mut input = String::from("[\n");
-        let mut good_lines = Vec::new();
-        for (n, tail) in tails.iter().enumerate() {
-            input += &format!(" {{\"bad\": {{{tail}\n {{\"n\":{n}}},\n");
-            good_lines.push(format!("{{\"n\":{n}}}"));
+        for (line, tail) in good_lines.iter().zip(&tails) {
+            input.extend([" {\"bad\": {", tail, "\n ", line, ",\n"]);
         }
         let texts: Vec<_> = frames(input.as_bytes()).into_iter().map(|f| f.text).collect();
         prop_assert!(good_lines.iter().all(|line| texts.iter().any(|text| *text == line[..])));

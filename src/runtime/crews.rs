@@ -1,0 +1,63 @@
+//! Who does the runs.
+
+use std::future::Future;
+
+use crate::engine::{CrewIx, Job, Outcome, RunId, StreamId};
+
+/// What became of handing over a job.
+#[derive(Debug)]
+pub enum Started {
+    /// It is done already.
+    Done(Outcome),
+    /// Its answer comes through [`Crews::next_back`].
+    Later,
+}
+
+/// A run that came back.
+#[derive(Debug, Clone)]
+pub struct Back {
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// Which run.
+    pub run: RunId,
+    /// Which attempt of it.
+    pub attempt: u32,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Runs crews: handlers, CrewAI crews, remote runners.
+pub trait Crews: Send {
+    /// Whether runs of a crew are done at once, on the caller's thread. Such runs need not wait
+    /// for the disk before they begin: nothing leaves the process until it is durable.
+    fn is_immediate(&self, crew: CrewIx) -> bool;
+
+    /// Hands over a job.
+    fn start(&mut self, stream: &StreamId, job: Job) -> Started;
+
+    /// Stops working on an attempt; its answer is no longer wanted.
+    fn cancel(&mut self, stream: &StreamId, run: RunId, attempt: u32);
+
+    /// Waits for the next run to come back. Dropping the future loses nothing.
+    fn next_back(&mut self) -> impl Future<Output = Back> + Send;
+}
+
+/// Crews that are one function, called on the spot.
+#[derive(Debug, Clone)]
+pub struct Inline<F>(pub F);
+
+impl<F: FnMut(&StreamId, &Job) -> Outcome + Send> Crews for Inline<F> {
+    fn is_immediate(&self, _crew: CrewIx) -> bool {
+        true
+    }
+
+    fn start(&mut self, stream: &StreamId, job: Job) -> Started {
+        Started::Done((self.0)(stream, &job))
+    }
+
+    fn cancel(&mut self, _stream: &StreamId, _run: RunId, _attempt: u32) {}
+
+    async fn next_back(&mut self) -> Back {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,512 @@
+//! The one loop: wait for something, fold it, make it durable, do what follows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+use super::{
+    Back, Clock, Crews, Options, RuntimeError, Started, Stop, StopSwitch, ingress,
+    outgoing::outgoing,
+    stream::{After, Stream},
+};
+use crate::{
+    engine::{
+        Control, Counters, Digest, Engine, Input, Outcome, Output, Plan, Record,
+        StreamId, Timestamp,
+    },
+    store::{Frame, Mark, Snapshot, Store},
+    transport::{Cursor, DeadLetter, Delivery, Outgoing, Sink, Source},
+    wire::{self, Header},
+};
+
+/// Runs the streams of one process: many engines, one store, one loop.
+#[derive(Debug)]
+pub struct Runtime<S, K, C, T> {
+    pub(super) plan: Arc<Plan>,
+    pub(super) options: Options,
+    pub(super) store: S,
+    sink: K,
+    crews: C,
+    clock: T,
+    pub(super) streams: Vec<Stream>,
+    pub(super) by_name: BTreeMap<StreamId, usize>,
+    /// Streams that have something to be made durable or done.
+    touched: Vec<usize>,
+    wakeups: BTreeSet<(Timestamp, usize)>,
+    /// For each stream with uncommitted events, the lowest of their cursors.
+    held: BTreeSet<(u64, usize)>,
+    /// Events in streams that wait for runs.
+    busy_events: usize,
+    last_cursor: Option<u64>,
+    acked: Option<u64>,
+    under_way: usize,
+    refused: u64,
+}
+
+/// How a run of the runtime ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The source ended and everything is done.
+    Finished,
+    /// It was drained.
+    Drained,
+    /// It was aborted, or a drain took longer than its grace.
+    Aborted,
+}
+
+/// What the loop woke up for.
+enum Happened {
+    Stop(Stop),
+    Back(Back),
+    Time,
+    Deliveries(Vec<Delivery>),
+}
+
+impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
+    /// Opens the journal and brings every stream in it back to where it was.
+    pub async fn open(
+        plan: Arc<Plan>,
+        options: Options,
+        store: S,
+        sink: K,
+        crews: C,
+        clock: T,
+    ) -> Result<Self, RuntimeError> {
+        let mut runtime = Self {
+            plan,
+            options,
+            store,
+            sink,
+            crews,
+            clock,
+            streams: Vec::new(),
+            by_name: BTreeMap::new(),
+            touched: Vec::new(),
+            wakeups: BTreeSet::new(),
+            held: BTreeSet::new(),
+            busy_events: 0,
+            last_cursor: None,
+            acked: None,
+            under_way: 0,
+            refused: 0,
+        };
+        let now = runtime.clock.now();
+        runtime.recover(now).await?;
+        runtime.last_cursor =
+            runtime.streams.iter().filter_map(|stream| stream.engine.cursor()).max();
+        Ok(runtime)
+    }
+
+    /// Takes in everything a source has, until it ends or the switch is used.
+    pub async fn run(
+        &mut self,
+        source: &mut impl Source,
+        switch: &StopSwitch,
+    ) -> Result<Ending, RuntimeError> {
+        if let Some(cursor) = self.last_cursor {
+            source.resume_after(Cursor(cursor)).await?;
+        }
+        let (mut reading, mut stop, mut deadline) = (true, None, None);
+        self.settle(source).await?;
+        loop {
+            if stop.is_some() && self.streams.iter().all(|stream| stream.engine.is_at_rest()) {
+                return Ok(Ending::Drained);
+            }
+            if !reading && stop.is_none() && self.is_finished() {
+                return Ok(Ending::Finished);
+            }
+            let wake = self.wakeups.first().map(|(at, _)| *at).into_iter().chain(deadline).min();
+            let may_read = reading && stop.is_none() && self.busy_events < self.options.read_ahead;
+            let (clock, crews) = (&self.clock, &mut self.crews);
+            let sleep = async {
+                match wake {
+                    Some(at) => clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let happened = tokio::select! {
+                biased;
+                asked = switch.asked(stop) => Happened::Stop(asked),
+                back = crews.next_back(), if self.under_way > 0 => Happened::Back(back),
+                () = sleep => Happened::Time,
+                deliveries = source.next(self.options.batch), if may_read => {
+                    Happened::Deliveries(deliveries?)
+                }
+            };
+            let now = self.clock.now();
+            match happened {
+                Happened::Stop(Stop::Abort) => return Ok(Ending::Aborted),
+                Happened::Stop(Stop::Drain) => {
+                    stop = Some(Stop::Drain);
+                    deadline = Some(now.plus(self.options.grace));
+                }
+                Happened::Back(back) => self.take_back(now, back),
+                Happened::Time if deadline.is_some_and(|deadline| deadline <= now) => {
+                    return Ok(Ending::Aborted);
+                }
+                Happened::Time => self.tick(now),
+                Happened::Deliveries(deliveries) if deliveries.is_empty() => {
+                    reading = false;
+                    self.end_input(now);
+                }
+                Happened::Deliveries(deliveries) => self.take_deliveries(now, deliveries).await?,
+            }
+            self.settle(source).await?;
+        }
+    }
+
+    /// Enables or disables a crew in one stream (rule C8).
+    pub async fn control(&mut self, stream: &StreamId, control: Control) -> Result<(), String> {
+        let now = self.clock.now();
+        let Some(&ix) = self.by_name.get(stream) else {
+            return Err(format!("there is no stream `{stream}`"));
+        };
+        self.touch(ix);
+        let taken = self.streams[ix].engine.handle(now, Input::Control(control));
+        taken.map_err(|rejection| rejection.to_string())
+    }
+
+    /// Writes down what is left, takes a last snapshot of every stream and seals the journal.
+    pub async fn close(mut self) -> Result<(), RuntimeError> {
+        for ix in 0..self.streams.len() {
+            self.streams[ix].unsnapshot = self.options.snapshot_every;
+            self.touch(ix);
+        }
+        self.make_durable().await?;
+        self.sink.flush().await?;
+        Ok(self.store.close().await?)
+    }
+
+    /// The digest of a stream after its last commit.
+    pub fn digest(&self, stream: &StreamId) -> Option<Digest> {
+        self.streams[*self.by_name.get(stream)?].digest()
+    }
+
+    /// The engine of a stream, to ask it things.
+    pub fn engine(&self, stream: &StreamId) -> Option<&Engine> {
+        Some(&self.streams[*self.by_name.get(stream)?].engine)
+    }
+
+    /// The streams there are.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamId> {
+        self.by_name.keys()
+    }
+
+    /// What all streams counted together, and how much input was refused.
+    pub fn counters(&self) -> (Counters, u64) {
+        let mut sum = Counters::default();
+        self.streams.iter().for_each(|stream| sum.add(stream.engine.counters()));
+        (sum, self.refused)
+    }
+
+    /// Streams that stopped with an error (rule T5, `fail`).
+    pub fn failed(&self) -> impl Iterator<Item = (&StreamId, &str)> {
+        self.streams
+            .iter()
+            .filter_map(|stream| Some((stream.engine.stream(), stream.failed.as_deref()?)))
+    }
+
+    fn is_finished(&self) -> bool {
+        self.streams.iter().all(|stream| stream.engine.is_finished())
+    }
+
+    fn take_back(&mut self, now: Timestamp, back: Back) {
+        self.under_way = self.under_way.saturating_sub(1);
+        let Some(&ix) = self.by_name.get(&back.stream) else { return };
+        let Back { run, attempt, outcome, .. } = back;
+        let outcome = redacted(outcome, &self.plan);
+        self.tell(ix, now, Input::Result { run, attempt, outcome });
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        while let Some(&(at, ix)) = self.wakeups.first()
+            && at <= now
+        {
+            self.wakeups.pop_first();
+            self.streams[ix].wake = None;
+            self.tell(ix, now, Input::Tick);
+        }
+    }
+
+    fn end_input(&mut self, now: Timestamp) {
+        for ix in 0..self.streams.len() {
+            if !self.streams[ix].engine.is_finished() {
+                self.tell(ix, now, Input::End);
+            }
+        }
+    }
+
+    async fn take_deliveries(
+        &mut self,
+        now: Timestamp,
+        deliveries: Vec<Delivery>,
+    ) -> Result<(), RuntimeError> {
+        let mut letters = Vec::new();
+        for delivery in deliveries {
+            let cursor = delivery.cursor();
+            let (stream, mut event) = match delivery {
+                Delivery::Event { stream, event, .. } => (stream, event),
+                Delivery::Refused(letter) => {
+                    letters.push(letter);
+                    continue;
+                }
+            };
+            let settings = &self.plan.settings;
+            let checked = ingress::check(&event, &settings.limits, &self.options.acceptance, now);
+            wire::redact_event(&mut event, &settings.redact.payload);
+            let raw = |event: &crate::engine::Event| {
+                let mut raw = Vec::new();
+                wire::write_event(&stream, event, &mut raw);
+                raw
+            };
+            if let Err(refusal) = checked {
+                letters.push(DeadLetter::from_event(refusal.to_string(), &raw(&event), cursor));
+                continue;
+            }
+            let ix = match self.stream(&stream) {
+                Ok(ix) => ix,
+                Err(reason) => {
+                    letters.push(DeadLetter::from_event(reason, &raw(&event), cursor));
+                    continue;
+                }
+            };
+            self.last_cursor = self.last_cursor.max(Some(cursor.0));
+            self.touch(ix);
+            let input = Input::Event { event: event.clone(), cursor: cursor.0 };
+            if let Err(rejection) = self.streams[ix].engine.handle(now, input) {
+                letters.push(DeadLetter::from_event(rejection.to_string(), &raw(&event), cursor));
+            }
+            self.run_immediate(ix, now);
+        }
+        if !letters.is_empty() {
+            self.refused += letters.len() as u64;
+            let letters: Vec<Outgoing> = letters.iter().map(Outgoing::dead_letter).collect();
+            self.sink.publish(&letters).await?;
+        }
+        Ok(())
+    }
+
+    /// The stream of a name, made when it is new.
+    fn stream(&mut self, name: &StreamId) -> Result<usize, String> {
+        if let Some(&ix) = self.by_name.get(name) {
+            return Ok(ix);
+        }
+        let limit = self.plan.settings.limits.streams;
+        if self.streams.len() >= limit {
+            return Err(format!("stream `{name}` would be one more than {limit} (`Limits::streams`)"));
+        }
+        let header = Header::new(name.clone(), &self.plan, self.options.crewai.clone());
+        let engine = Engine::new(Arc::clone(&self.plan), name.clone());
+        let mut stream = Stream::new(engine, Arc::new(header));
+        stream.header_due = true;
+        Ok(self.add_stream(name.clone(), stream))
+    }
+
+    pub(super) fn add_stream(&mut self, name: StreamId, stream: Stream) -> usize {
+        let ix = self.streams.len();
+        self.streams.push(stream);
+        self.by_name.insert(name, ix);
+        ix
+    }
+
+    fn tell(&mut self, ix: usize, now: Timestamp, input: Input) {
+        self.touch(ix);
+        // Only events and controls can be refused, and those come in elsewhere.
+        let _accepted = self.streams[ix].engine.handle(now, input);
+        self.run_immediate(ix, now);
+    }
+
+    pub(super) fn touch(&mut self, ix: usize) {
+        if !std::mem::replace(&mut self.streams[ix].touched, true) {
+            self.touched.push(ix);
+        }
+    }
+
+    /// Does what can be done on the spot, until the stream has to wait for something else.
+    fn run_immediate(&mut self, ix: usize, now: Timestamp) {
+        let (stream, crews) = (&mut self.streams[ix], &mut self.crews);
+        while let Some(job) = stream.next_immediate(|job| crews.is_immediate(job.run.crew)) {
+            let (run, attempt) = (job.run, job.attempt);
+            match crews.start(stream.engine.stream(), *job) {
+                Started::Done(outcome) => {
+                    let outcome = redacted(outcome, &self.plan);
+                    let input = Input::Result { run, attempt, outcome };
+                    let _accepted = stream.engine.handle(now, input);
+                }
+                Started::Later => self.under_way += 1,
+            }
+        }
+    }
+
+    /// Makes everything folded durable and does what follows, until nothing follows any more.
+    async fn settle(&mut self, source: &mut impl Source) -> Result<(), RuntimeError> {
+        while !self.touched.is_empty() {
+            let touched = self.make_durable().await?;
+            self.do_after(&touched).await?;
+        }
+        self.ack(source).await
+    }
+
+    /// Writes one frame for each touched stream, all of them or none (rules J1, J2).
+    async fn make_durable(&mut self) -> Result<Vec<usize>, RuntimeError> {
+        let touched = std::mem::take(&mut self.touched);
+        let at = self.clock.now();
+        let (mut frames, mut owners) = (Vec::new(), Vec::new());
+        for &ix in &touched {
+            let stream = &mut self.streams[ix];
+            stream.touched = false;
+            stream.engine.drain_records(&mut stream.records);
+            if std::mem::take(&mut stream.header_due) {
+                frames.push(frame(stream, at, 0, wire::encode_header(&stream.header), Vec::new()));
+                owners.push(ix);
+            }
+            if !stream.records.is_empty() {
+                let marks = stream.records.iter().filter_map(|(_, record)| mark(record)).collect();
+                let body = wire::encode_records(&stream.records);
+                let records = u32::try_from(stream.records.len()).unwrap_or(u32::MAX);
+                frames.push(frame(stream, at, records, body, marks));
+                owners.push(ix);
+                stream.records.clear();
+            }
+        }
+        if !frames.is_empty() {
+            let numbers = self.store.append(frames).await?;
+            for (ix, number) in owners.into_iter().zip(numbers) {
+                self.streams[ix].last_frame = number;
+            }
+        }
+        for &ix in &touched {
+            self.update_wakeup(ix);
+            if self.streams[ix].unsnapshot >= self.options.snapshot_every {
+                self.snapshot(ix, at).await?;
+            }
+        }
+        Ok(touched)
+    }
+
+    async fn snapshot(&mut self, ix: usize, at: Timestamp) -> Result<(), RuntimeError> {
+        let stream = &mut self.streams[ix];
+        stream.unsnapshot = 0;
+        let Some(slice) = stream.last_slice else { return Ok(()) };
+        let body = wire::encode_snapshot(&stream.header, stream.engine.snapshot());
+        let snapshot = Snapshot { after: stream.last_frame, slice, body };
+        let name = stream.engine.stream().clone();
+        self.store.write_snapshot(&name, snapshot).await?;
+        let keep = &self.options.retention;
+        if keep.max_age.is_some() || keep.max_bytes.is_some() {
+            self.store.prune(&name, keep, at).await?;
+        }
+        Ok(())
+    }
+
+    fn update_wakeup(&mut self, ix: usize) {
+        let stream = &mut self.streams[ix];
+        let wake = stream.engine.next_wakeup();
+        if wake != stream.wake {
+            if let Some(old) = std::mem::replace(&mut stream.wake, wake) {
+                self.wakeups.remove(&(old, ix));
+            }
+            self.wakeups.extend(wake.map(|at| (at, ix)));
+        }
+        let held = stream.engine.first_held();
+        if held != stream.held {
+            if let Some(old) = std::mem::replace(&mut stream.held, held) {
+                self.held.remove(&(old, ix));
+            }
+            self.held.extend(held.map(|cursor| (cursor, ix)));
+        }
+        let busy = if stream.engine.is_busy() { stream.engine.held() } else { 0 };
+        self.busy_events = self.busy_events + busy - std::mem::replace(&mut stream.busy_events, busy);
+    }
+
+    /// Starts, cancels and publishes what the touched streams wanted, now that it is durable.
+    async fn do_after(&mut self, touched: &[usize]) -> Result<(), RuntimeError> {
+        let mut batch = Vec::new();
+        let mut published = Vec::new();
+        for &ix in touched {
+            while let Some(after) = self.streams[ix].after.pop_front() {
+                let stream = &mut self.streams[ix];
+                let name = stream.engine.stream();
+                match after {
+                    After::Start(job) => {
+                        let (run, attempt) = (job.run, job.attempt);
+                        match self.crews.start(name, *job) {
+                            Started::Later => self.under_way += 1,
+                            Started::Done(outcome) => {
+                                let input = Input::Result { run, attempt, outcome: redacted(outcome, &self.plan) };
+                                let now = self.clock.now();
+                                self.tell(ix, now, input);
+                            }
+                        }
+                    }
+                    After::Cancel(run, attempt) => self.crews.cancel(name, run, attempt),
+                    After::Publish(parcel) => {
+                        let now = self.clock.now();
+                        batch.extend(parcel.items.iter().map(|item| outgoing(&self.plan, name, item, now)));
+                        published.push((ix, parcel.number));
+                    }
+                }
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.sink.publish(&batch).await?;
+        self.sink.flush().await?;
+        let now = self.clock.now();
+        for (ix, number) in published {
+            // Written with the next frame: if that is lost, the parcel is published again.
+            let stream = &mut self.streams[ix];
+            let _accepted = stream.engine.handle(now, Input::Published(number));
+            stream.engine.drain_records(&mut stream.records);
+        }
+        Ok(())
+    }
+
+    /// Tells the source what is committed, in every stream.
+    async fn ack(&mut self, source: &mut impl Source) -> Result<(), RuntimeError> {
+        let committed = match self.held.first() {
+            Some((first, _)) => first.checked_sub(1),
+            None => self.last_cursor,
+        };
+        if let Some(cursor) = committed.filter(|_| committed > self.acked) {
+            self.acked = committed;
+            source.ack(Cursor(cursor)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn frame(stream: &Stream, at: Timestamp, records: u32, body: Bytes, marks: Vec<Mark>) -> Frame {
+    Frame { stream: stream.engine.stream().clone(), at, records, body, marks }
+}
+
+fn mark(record: &Record) -> Option<Mark> {
+    match record {
+        Record::Commit { slice, digest } => Some(Mark { slice: *slice, digest: digest.0 }),
+        _ => None,
+    }
+}
+
+/// Rule J7: what must not be written down is gone before it takes effect.
+fn redacted(outcome: Outcome, plan: &Plan) -> Outcome {
+    let redact = &plan.settings.redact;
+    if redact.payload.is_empty() && redact.context.is_empty() {
+        return outcome;
+    }
+    let Outcome::Done(output) = outcome else { return outcome };
+    let mut output: Output = Arc::unwrap_or_clone(output);
+    for draft in &mut output.actions {
+        if let Some(payload) = wire::redact_payload(&draft.payload, &redact.payload) {
+            draft.payload = payload;
+        }
+    }
+    if let Some(value) = wire::redact_payload(&output.value, &redact.payload) {
+        output.value = value;
+    }
+    wire::redact_diff(&mut output.diff, &redact.context);
+    Outcome::Done(Arc::new(output))
+}

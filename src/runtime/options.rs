@@ -1,0 +1,44 @@
+//! Settings of a runtime that no journal depends on.
+
+use super::Acceptance;
+use crate::{
+    engine::{Pace, Span},
+    store::Retention,
+};
+
+/// How a runtime goes about its work.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What live streams take in; not checked in virtual pace.
+    pub acceptance: Acceptance,
+    /// Commits between two snapshots of a stream (rule J5).
+    pub snapshot_every: u64,
+    /// What the journal keeps (rule J5).
+    pub retention: Retention,
+    /// Deliveries taken at a time.
+    pub batch: usize,
+    /// Events held by streams that wait for runs, before the source is left alone.
+    pub read_ahead: usize,
+    /// How long a drain waits for runs under way.
+    pub grace: Span,
+    /// The version of crewai in this process, for the header (rule J6).
+    pub crewai: Option<String>,
+}
+
+impl Options {
+    /// The defaults of a pace.
+    pub fn new(pace: Pace) -> Self {
+        Self {
+            acceptance: match pace {
+                Pace::Virtual => Acceptance::anything(),
+                Pace::Realtime => Acceptance::default(),
+            },
+            snapshot_every: 1_000,
+            retention: Retention { max_age: None, max_bytes: None },
+            batch: 1_024,
+            read_ahead: 10_000,
+            grace: Span::from_secs(30),
+            crewai: None,
+        }
+    }
+}

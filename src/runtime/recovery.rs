@@ -1,0 +1,52 @@
+//! From a journal back to running streams: the latest snapshot, then the frames after it (J3, J5).
+
+use std::sync::Arc;
+
+use super::{
+    Clock, Crews, Runtime, RuntimeError,
+    replay::Folding,
+    stream::Stream,
+};
+use crate::{
+    engine::{StreamId, Timestamp},
+    store::Store,
+    transport::Sink,
+    wire::{Change, Header},
+};
+
+impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
+    pub(super) async fn recover(&mut self, now: Timestamp) -> Result<(), RuntimeError> {
+        for summary in self.store.streams().await? {
+            let name = summary.stream;
+            let mut folding = Folding::latest(&mut self.store, &name).await?;
+            folding.fold_all(&mut self.store, |_, _| ()).await?;
+            let header_due = self.check_plan(&name, &folding.header)?;
+            let mut header = folding.header;
+            if header_due {
+                header = Header::new(name.clone(), &self.plan, self.options.crewai.clone());
+            }
+            let mut engine = folding.engine;
+            engine.go_on_with(Arc::clone(&self.plan));
+            engine.resume(now);
+            let mut stream = Stream::new(engine, Arc::new(header));
+            stream.header_due = header_due;
+            stream.last_frame = folding.frame;
+            stream.last_slice = folding.slice;
+            let ix = self.add_stream(name, stream);
+            self.touch(ix);
+        }
+        Ok(())
+    }
+
+    /// Whether the journal needs a new header: crews may have new code, but not new places.
+    fn check_plan(&self, stream: &StreamId, header: &Header) -> Result<bool, RuntimeError> {
+        match header.change_to(&self.plan) {
+            Change::None => Ok(false),
+            Change::Fingerprints(crews) => {
+                tracing::warn!(%stream, crews = crews.join(", "), "crews changed since the journal was written");
+                Ok(true)
+            }
+            Change::Plan(what) => Err(RuntimeError::OtherPlan { stream: stream.clone(), what }),
+        }
+    }
+}

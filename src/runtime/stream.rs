@@ -1,0 +1,89 @@
+//! One stream: its engine, and what it said that is not durable yet.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::{
+    engine::{Command, Digest, Engine, Job, Parcel, Record, RunId, Slice, Timestamp},
+    wire::Header,
+};
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub engine: Engine,
+    pub header: Arc<Header>,
+    /// Written with the next frame.
+    pub records: Vec<(Timestamp, Record)>,
+    /// Done once the records before it are durable.
+    pub after: VecDeque<After>,
+    /// When the clock matters to it next.
+    pub wake: Option<Timestamp>,
+    /// The lowest cursor it has not committed, as the driver knows it.
+    pub held: Option<u64>,
+    /// Commits since the last snapshot.
+    pub unsnapshot: u64,
+    pub last_slice: Option<Slice>,
+    /// The last frame written.
+    pub last_frame: u64,
+    /// Whether the header is to be written with the next frame.
+    pub header_due: bool,
+    pub touched: bool,
+    /// Events it holds while it waits for runs.
+    pub busy_events: usize,
+    pub failed: Option<String>,
+}
+
+/// What a stream wants done once its records are durable.
+#[derive(Debug)]
+pub(super) enum After {
+    Start(Box<Job>),
+    Cancel(RunId, u32),
+    Publish(Arc<Parcel>),
+}
+
+impl Stream {
+    pub fn new(engine: Engine, header: Arc<Header>) -> Self {
+        Self {
+            engine,
+            header,
+            records: Vec::new(),
+            after: VecDeque::new(),
+            wake: None,
+            held: None,
+            unsnapshot: 0,
+            last_slice: None,
+            last_frame: 0,
+            header_due: false,
+            touched: false,
+            busy_events: 0,
+            failed: None,
+        }
+    }
+
+    /// Takes every command of the engine; jobs that may run at once are given back one by one.
+    pub fn next_immediate(&mut self, is_immediate: impl Fn(&Job) -> bool) -> Option<Box<Job>> {
+        while let Some(command) = self.engine.poll_command() {
+            match command {
+                Command::Start(job) if is_immediate(&job) => return Some(job),
+                Command::Start(job) => self.after.push_back(After::Start(job)),
+                Command::Cancel { run, attempt } => {
+                    self.after.push_back(After::Cancel(run, attempt));
+                }
+                Command::Publish(parcel) => self.after.push_back(After::Publish(parcel)),
+                Command::Committed { slice, .. } => {
+                    self.unsnapshot += 1;
+                    self.last_slice = Some(slice);
+                }
+                Command::Fail(why) => {
+                    tracing::error!(stream = %self.engine.stream(), %why, "stream failed");
+                    self.failed = Some(why);
+                }
+                Command::Finished => {}
+            }
+        }
+        None
+    }
+
+    pub fn digest(&self) -> Option<Digest> {
+        self.engine.digest()
+    }
+}

@@ -1,0 +1,96 @@
+//! What can go wrong with a transport itself. Bad input is not here: that is a dead letter.
+
+use std::io;
+
+/// Why a source cannot go on giving, or a sink taking.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The input cannot be opened.
+    #[error("cannot open `{name}`: {error}; check that the file exists and may be read")]
+    Open {
+        /// The path.
+        name: String,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// The path names a directory.
+    #[error("`{name}` is a directory; name a file of events in it")]
+    Directory {
+        /// The path.
+        name: String,
+    },
+    /// The output cannot be opened.
+    #[error("cannot write to `{name}`: {error}; check that its folder exists and may be written")]
+    Create {
+        /// The path.
+        name: String,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// Reading stopped before the end.
+    #[error(
+        "cannot read on in `{name}` after byte {offset}: {error}; resume when that is repaired"
+    )]
+    Read {
+        /// The path, or `stdin`.
+        name: String,
+        /// How much was read.
+        offset: u64,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// The input is shorter than it was.
+    #[error(
+        "`{name}` ends at byte {length}, before byte {cursor} where this run is to resume; \
+         give the file it was started with, or start over"
+    )]
+    Shrunk {
+        /// The path, or `stdin`.
+        name: String,
+        /// How long it is now.
+        length: u64,
+        /// Where it was to resume.
+        cursor: u64,
+    },
+    /// Writing failed.
+    #[error("cannot write to `{name}`: {error}; free space or choose another output, then resume")]
+    Write {
+        /// The path, or `stdout`.
+        name: String,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// Nobody reads what is written.
+    #[error("nobody reads `{name}` any more; keep its reader running, or write to a file")]
+    BrokenPipe {
+        /// The path, or `stdout`.
+        name: String,
+    },
+    /// A memory channel holds all it may.
+    #[error(
+        "the channel holds {capacity} events, its capacity; wait with `publish`, or give it more"
+    )]
+    Full {
+        /// How many events it may hold.
+        capacity: usize,
+    },
+    /// The other side of a memory channel is gone.
+    #[error("the channel is closed: its source was dropped; publish before the run ends")]
+    Closed,
+}
+
+impl TransportError {
+    /// A failed write to `name`.
+    pub(super) fn write(name: &str, error: io::Error) -> Self {
+        let name = String::from(name);
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::BrokenPipe { name }
+        } else {
+            Self::Write { name, error }
+        }
+    }
+}
