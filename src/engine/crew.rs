@@ -44,6 +44,9 @@ pub(super) struct CrewState {
 pub(super) struct Run {
     pub key: RunKey,
     pub triggers: Triggers,
+    /// The first slice it may start in: that of its triggers, or the one that sees the landing
+    /// that made it.
+    pub from: Slice,
     /// Its needs in the order declared.
     pub met: SmallVec<[Option<Met>; 2]>,
     /// `start: arrival` reads the snapshot of the moment it was triggered.

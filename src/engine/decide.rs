@@ -46,7 +46,7 @@ impl Engine {
             return Err(Rejection::TooManyOpen { stream: stream(), limit });
         }
         if let Some(id) = event.id()
-            && self.state.inbox.dedupe.knows(id)
+            && self.is_duplicate(id, event.ts)
         {
             return Ok(Some(Record::Duplicate { id: Arc::clone(id), cursor }));
         }
@@ -63,6 +63,11 @@ impl Engine {
                 Record::Late(Arc::new(Arrived { event, intended: Some(slice), cursor }), policy)
             }
         }))
+    }
+
+    fn is_duplicate(&self, id: &str, ts: Timestamp) -> bool {
+        let inbox = &self.state.inbox;
+        inbox.dedupe.knows(id, inbox.dedupe_from(ts, self.plan.settings.dedupe_window))
     }
 
     /// The next decision that is due, if there is one.

@@ -80,8 +80,8 @@ impl Engine {
         let state = &mut self.state.crews[crew.at()];
         let pending = std::mem::take(&mut state.pending);
         let mut keys: Vec<(RunKey, Vec<usize>)> = Vec::new();
-        keys.extend(state.ready.drain(..).map(|run| (run.key, Vec::new())));
-        keys.extend(std::mem::take(&mut state.waiting).into_values().map(|run| (run.key, run.missing())));
+        let unstarted = state.ready.drain(..).chain(std::mem::take(&mut state.waiting).into_values());
+        keys.extend(unstarted.map(|run| (run.key, run.missing())));
         state.lacking.iter_mut().for_each(BTreeSet::clear);
         state.looks.clear();
         let unmade = pending.iter().zip(0..).map(|(_, place)| RunKey { trigger: slice, place });
@@ -155,32 +155,34 @@ impl Engine {
         }
     }
 
-    /// A new run is ready, or begins to wait.
+    /// A new run, which may start from a slice on, is ready or begins to wait. A run made by a
+    /// landing always waits: its crew's turn is still to come.
     pub(super) fn queue_run(
         &mut self,
         crew: CrewIx,
         spec: &CrewSpec,
         key: RunKey,
         triggers: Triggers,
-        slice: Slice,
+        from: Slice,
     ) {
         let met = std::iter::repeat_n(None, spec.needs.len()).collect();
-        let mut run = Run { key, triggers, met, base: None };
+        let mut run = Run { key, triggers, from, met, base: None };
+        let slice = self.state.turn.as_ref().map_or(from, |turn| turn.slice);
         self.note(|| Fact::Queued { run: RunId { crew, key }, slice });
         if spec.needs.is_empty() {
             self.state.crews[crew.at()].ready.push_back(run);
             return;
         }
         match self.look_up_needs(crew, &mut run) {
-            look if look <= slice => {
-                hide_unseen(&self.plan, crew, &mut run, slice);
+            look if look <= from && !self.plan.crew(crew).by_landing => {
+                hide_unseen(&self.plan, crew, &mut run, from);
                 self.state.crews[crew.at()].make_ready(run);
             }
-            look => self.wait(crew, spec, run, look, slice),
+            look => self.wait(crew, spec, run, look),
         }
     }
 
-    fn wait(&mut self, crew: CrewIx, spec: &CrewSpec, run: Run, look: Slice, slice: Slice) {
+    fn wait(&mut self, crew: CrewIx, spec: &CrewSpec, run: Run, look: Slice) {
         let key = run.key;
         let state = &mut self.state.crews[crew.at()];
         for need in run.missing() {
@@ -190,18 +192,10 @@ impl Engine {
         if look < NEVER {
             self.look_at(crew, spec, look, key);
         }
-        if let WaitPolicy::Timeout(span) = spec.wait {
-            match self.plan.settings.pace {
-                Pace::Virtual => {
-                    let slices = self.plan.settings.beat.slices_in(span);
-                    self.look_at(crew, spec, slice.shift(slices), key);
-                }
-                Pace::Realtime => {
-                    let closed_at = self.state.turn.as_ref().map_or(self.state.now, |turn| turn.closed_at);
-                    let timer = Timer::Wait(RunId { crew, key });
-                    self.state.timers.insert((closed_at.plus(span), timer));
-                }
-            }
+        if let (WaitPolicy::Timeout(span), Pace::Realtime) = (spec.wait, self.plan.settings.pace) {
+            let closed_at = self.state.turn.as_ref().map_or(self.state.now, |turn| turn.closed_at);
+            let timer = Timer::Wait(RunId { crew, key });
+            self.state.timers.insert((closed_at.plus(span), timer));
         }
         self.expire_at(crew, spec, key);
     }
@@ -233,17 +227,24 @@ impl Engine {
                 }
             };
             let look = found.as_ref().map_or(NEVER, |met| {
-                visible_from(planned.needs[at], need.offset(), met.slice).max(run.key.trigger)
+                visible_from(planned.needs[at], need.offset(), met.slice).max(run.from)
             });
             run.met[at] = found;
             looks.push(look);
         }
+        let all = looks.iter().copied().max().unwrap_or(run.from);
         match planned.spec.wait {
-            WaitPolicy::None => run.key.trigger,
-            WaitPolicy::Any => looks.into_iter().min().unwrap_or(run.key.trigger),
-            WaitPolicy::All | WaitPolicy::Timeout(_) => {
-                looks.into_iter().max().unwrap_or(run.key.trigger)
-            }
+            WaitPolicy::None => run.from,
+            WaitPolicy::Any => looks.into_iter().min().unwrap_or(run.from),
+            WaitPolicy::All => all,
+            WaitPolicy::Timeout(span) => match plan.settings.pace {
+                Pace::Virtual => {
+                    let waited = run.key.trigger.shift(plan.settings.beat.slices_in(span));
+                    all.min(waited.max(run.from))
+                }
+                // A timer tells when it is over.
+                Pace::Realtime => all,
+            },
         }
     }
 
@@ -292,10 +293,11 @@ impl Engine {
                 WaitPolicy::Any | WaitPolicy::None => Some(look),
                 WaitPolicy::All | WaitPolicy::Timeout(_) => all_visible(&plan, dependent.crew, run),
             };
+            let from = run.from;
             let run = RunId { crew: dependent.crew, key: *key };
             self.note(|| Fact::Met { run, need: dependent.need, slice: landed });
             if let Some(look) = look {
-                self.look_at(dependent.crew, spec, look.max(key.trigger), *key);
+                self.look_at(dependent.crew, spec, look.max(from), *key);
             }
         }
         !met.is_empty()

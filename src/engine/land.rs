@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Conflicts, Context, CrewIx, CrewName, Engine, ErrorEvent, Fact, Failure, Outcome, Reason,
-    RunId, RunKey, Slice, Triggers, Trouble, WaitPolicy,
+    RunId, RunKey, Slice, Triggers, Trouble,
     conflicts::Conflict,
     crew::Finished,
     deliver::visible_from,
@@ -133,10 +133,13 @@ impl Engine {
     fn queue_by_landing(&mut self, crew: CrewIx, key: RunKey, look: Slice) {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.crew(crew).spec;
-        // Queued as of a slice before anything is visible, so that it waits for its look.
-        self.queue_run(crew, spec, key, Triggers::Landing, Slice(i64::MIN));
-        if matches!(spec.wait, WaitPolicy::None) {
-            self.look_at(crew, spec, look.max(key.trigger), key);
+        self.queue_run(crew, spec, key, Triggers::Landing, look.max(key.trigger));
+        let Some(turn) = &self.state.turn else { return };
+        if self.state.crews[crew.at()].health.disabled.is_some() {
+            // Its next turn ends the run (rule C8).
+            let still_to_come = plan.crew(crew).level > turn.level;
+            let next = if still_to_come { turn.slice } else { turn.slice.next() };
+            self.state.agenda.insert((next, crew));
         }
     }
 

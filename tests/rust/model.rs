@@ -10,7 +10,7 @@ use super::support::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases_or(2_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases_or(2_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_engine_does_what_the_reference_foretells(case in cases()) {

@@ -106,6 +106,7 @@ fn hash(seed: u64, text: &str) -> u64 {
 }
 
 /// Numbers that follow from a seed (splitmix64).
+#[derive(Debug, Clone)]
 pub struct Dice(pub u64);
 
 impl Dice {

@@ -1,5 +1,7 @@
 //! Random plans, events and behaviours.
 
+use std::fmt;
+
 use live_crew::engine::{
     Access, Backlog, Batch, Beat, Conflicts, CrewName, CrewSpec, EpochPolicy, Event, Ids, Kind,
     LatePolicy, Need, OnMiss, Pace, Pattern, Payload, Retry, Span, StreamSettings, Timestamp,
@@ -8,7 +10,7 @@ use live_crew::engine::{
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 /// Everything that decides what a stream does.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Case {
     pub crews: Vec<CrewSpec>,
     pub settings: StreamSettings,
@@ -17,6 +19,32 @@ pub struct Case {
     pub seed: u64,
     /// How often crews fail, in tenths.
     pub temper: u64,
+}
+
+impl fmt::Debug for Case {
+    /// Short enough to be read: one line for each crew and event.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for crew in &self.crews {
+            let needs: Vec<String> = crew.needs.iter().map(ToString::to_string).collect();
+            let triggers: Vec<&str> = crew.triggers.iter().map(Pattern::as_str).collect();
+            write!(f, "\n{} on {triggers:?} needs {needs:?} wait {:?}", crew.name, crew.wait)?;
+            write!(f, " {:?} {:?} x{}", crew.batch, crew.timing, crew.concurrency)?;
+            write!(f, " stride {} {:?} {}", crew.stride, crew.backlog, crew.max_backlog)?;
+            write!(f, " retry {} {:?}", crew.retry.attempts, crew.retry.backoff)?;
+            write!(f, " errors {} cool {:?}", crew.max_errors, crew.cooldown)?;
+            write!(f, " expire {} prio {}", crew.expire_after, crew.priority)?;
+        }
+        let Self { settings, seed, temper, .. } = self;
+        write!(f, "\nlateness {:?} {:?}", settings.lateness, settings.epoch)?;
+        write!(f, " late {:?} {:?}", settings.late, settings.late_by_kind)?;
+        write!(f, " dedupe {:?} {:?}", settings.dedupe_window, settings.context)?;
+        for event in &self.events {
+            let ms = (event.ts.micros() - BASE) / 100;
+            write!(f, "\n@{}.{} {} {:?}", ms / 10, ms % 10, event.kind, event.payload)?;
+            write!(f, " {:?}", event.id())?;
+        }
+        write!(f, "\nseed {seed} temper {temper}")
+    }
 }
 
 /// 2026-01-01T00:00:00Z.

@@ -258,7 +258,7 @@ fn tree(value: &Value) -> Json {
         Value::String(text) => Json::String(text.as_str().into()),
         Value::Array(items) => Json::Array(Arc::new(items.iter().map(tree).collect())),
         Value::Object(members) => {
-            let members = members.iter().map(|(key, value)| (key.as_str().into(), tree(value)));
+            let members = members.iter().map(|(key, value)| (Arc::from(key.as_str()), tree(value)));
             Json::Object(members.collect::<Object>())
         }
     }

@@ -76,7 +76,7 @@ fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
     let mut seen: Vec<Event> = Vec::new();
     for event in &case.events {
         let ts = event.ts.micros();
-        let newest = seen.iter().map(|seen| seen.ts.micros()).max().unwrap_or(ts);
+        let newest = seen.iter().map(|seen| seen.ts.micros()).chain([ts]).max().unwrap();
         let known = |old: &Event| {
             event.id().is_some()
                 && event.id() == old.id()
@@ -101,7 +101,7 @@ fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
             EpochPolicy::Aligned => first - first.rem_euclid(BEAT),
             EpochPolicy::FirstEvent | EpochPolicy::At(_) => first,
         });
-        let watermark = newest.max(ts) - lateness;
+        let watermark = newest - lateness;
         let closed = (watermark - epoch).div_euclid(BEAT);
         if closed > open {
             (epoch0, open) = (Some(epoch), closed);
@@ -138,7 +138,6 @@ struct Run {
 struct Back {
     key: Key,
     land: i64,
-    missing: Vec<usize>,
     /// Actions, spelled-out edits and the value; or why not.
     outcome: Result<(Vec<String>, Vec<Edit>, String), &'static str>,
     /// Crews of this slice whose edits it read.
@@ -392,8 +391,7 @@ impl<'a> World<'a> {
                 break Err(why);
             }
         };
-        let missing = missing(&met);
-        self.crews[at].backs.push(Back { key: run.key, land, missing, outcome, saw });
+        self.crews[at].backs.push(Back { key: run.key, land, outcome, saw });
     }
 
     /// Rule X1.
