@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Arrived, Control, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection,
+    Arrived, Control, CrewIx, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection,
     Slice, StartAt, Timestamp, inbox::Placement, suggest::closest,
 };
 
@@ -103,11 +103,15 @@ impl Engine {
             return Some(Record::Close(last));
         }
         let under_way = state.crews.iter().any(|crew| !crew.running.is_empty());
-        match state.agenda.first() {
+        match state.agenda.iter().find(|(slice, crew)| self.has_work_in(*crew, *slice)) {
             Some((slice, _)) => Some(Record::Close((*slice).max(state.inbox.open))),
             None if under_way || !state.timers.is_empty() => None,
             None => Some(Record::Finish),
         }
+    }
+
+    fn has_work_in(&self, crew: CrewIx, slice: Slice) -> bool {
+        self.state.crews[crew.at()].has_work_in(&self.plan.crew(crew).spec, slice)
     }
 
     /// When the clock closes the next slice that matters; `None` in virtual pace and when idle.

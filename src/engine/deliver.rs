@@ -26,9 +26,18 @@ impl Engine {
         }
         self.look(crew, spec, slice);
         self.make_runs(crew, spec, slice);
-        self.start_ready(crew, slice);
+        self.start_on_stride(crew, spec, slice);
         if !super::crew::in_step(spec, plan.settings.pace) || matches!(spec.timing, Timing::Let { .. }) {
             self.expire_later(crew, spec, slice);
+        }
+    }
+
+    /// Starts ready runs in this slice, or has the crew called in the next one it runs in (C4).
+    pub(super) fn start_on_stride(&mut self, crew: CrewIx, spec: &CrewSpec, slice: Slice) {
+        if is_on_stride(spec, slice) {
+            self.start_ready(crew, slice);
+        } else if !self.state.crews[crew.at()].ready.is_empty() {
+            self.state.agenda.insert((on_stride(spec, slice), crew));
         }
     }
 
@@ -312,15 +321,13 @@ impl Engine {
     }
 
     fn expire_at(&mut self, crew: CrewIx, spec: &CrewSpec, key: RunKey) {
-        let last = key.trigger.shift(i64::from(spec.expire_after) + 1);
-        self.state.expiry.insert((last, RunId { crew, key }));
+        self.state.expiry.insert((spec.expires(key), RunId { crew, key }));
     }
 
     pub(super) fn forget_expiry(&mut self, crew: CrewIx, key: RunKey) {
         if !self.state.expiry.is_empty() {
             let spec = &self.plan.crew(crew).spec;
-            let last = key.trigger.shift(i64::from(spec.expire_after) + 1);
-            self.state.expiry.remove(&(last, RunId { crew, key }));
+            self.state.expiry.remove(&(spec.expires(key), RunId { crew, key }));
         }
     }
 }

@@ -76,7 +76,8 @@ impl Engine {
         self.state.crews[crew.at()].health.failures = 0;
         self.state.counters.landed += 1;
         self.state.counters.conflicts += conflicts.len() as u64;
-        for Conflict { path, first } in conflicts {
+        for conflict in conflicts {
+            let (path, first) = (conflict.dotted(), conflict.first);
             let first = run_name(&plan.crew(first.crew).spec.name, first);
             let what = Trouble::Conflict { path, first, last: run_name(name, run) };
             let error = ErrorEvent { crew: name.clone(), run: Some(run.key), slice, what, missing: Vec::new() };
@@ -119,7 +120,11 @@ impl Engine {
             let look = visible_from(NeedIx::Crew(crew), dependent.offset, slice);
             let found = self.meet(*dependent, slice, look, answer);
             let other = plan.crew(dependent.crew);
-            if other.by_landing && !found {
+            let just_made = || {
+                let mut waiting = self.state.crews[dependent.crew.at()].waiting.values();
+                waiting.any(|run| run.met[dependent.need].as_ref().is_some_and(|met| met.slice == slice))
+            };
+            if other.by_landing && !found && !just_made() {
                 // Rule C1: no triggers, so the landing itself makes the run.
                 let trigger = slice.shift(-dependent.offset);
                 let place = self.state.crews[dependent.crew.at()].next_place(trigger, planned.horizon);
@@ -184,16 +189,13 @@ impl Turn {
             };
             conflicts = self.writes.conflicts(diff, saw);
             // Two writers of one and the same value agree.
-            conflicts.retain(|conflict| {
-                let path: Vec<&str> = conflict.path.split('.').collect();
-                before.at(&path) != after.at(&path)
-            });
+            conflicts.retain(|conflict| before.at(&conflict.path) != after.at(&conflict.path));
         }
         if settings.conflicts == Conflicts::Error
             && let Some(conflict) = conflicts.first()
         {
             let first = run_name(&plan.crew(conflict.first.crew).spec.name, conflict.first);
-            let message = format!("wrote `{}`, which `{first}` wrote in the same slice", conflict.path);
+            let message = format!("wrote `{}`, which `{first}` wrote in the same slice", conflict.dotted());
             return Err(Failure { reason: Reason::CtxConflict, message });
         }
         self.merged = after;

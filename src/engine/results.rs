@@ -7,7 +7,6 @@ use super::{
     Slice, StartAt, Timer, Timing,
     action::complete,
     crew::{Finished, Phase, Running},
-    deliver::on_stride,
     pattern,
 };
 
@@ -106,18 +105,10 @@ impl Engine {
         let turn = turn.filter(|turn| plan.crew(crew).level == turn.level);
         let in_step = super::crew::in_step(spec, plan.settings.pace);
         match (turn, spec.start) {
-            (Some(turn), StartAt::Close) if in_step => self.start_ready(crew, turn.slice),
+            (Some(turn), StartAt::Close) if in_step => self.start_on_stride(crew, spec, turn.slice),
             (_, StartAt::Arrival) => self.start_ready(crew, self.state.inbox.open),
             _ if plan.settings.pace == Pace::Virtual => {}
-            _ => {
-                let open = self.state.inbox.open;
-                let next = on_stride(spec, open);
-                if next == open {
-                    self.start_ready(crew, open);
-                } else {
-                    self.state.agenda.insert((next, crew));
-                }
-            }
+            _ => self.start_on_stride(crew, spec, self.state.inbox.open),
         }
     }
 

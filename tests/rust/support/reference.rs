@@ -191,12 +191,15 @@ impl<'a> World<'a> {
         Self { case, epoch0, events, specs, levels, crews, context: json!({}), now: 0 }
     }
 
-    /// Rule N5: the next slice in which something happens though no event comes any more.
+    /// Rule N5: the next slice in which something happens though no event comes any more: runs are
+    /// made, start, land or end, other than by waiting too long.
     fn goes_on_until(&self, slice: i64) -> Option<i64> {
         let mut probe = self.clone();
         (slice..slice + FAR).find(|&slice| {
+            let held = probe.crews.iter().filter(|crew| !crew.pending.is_empty()).count();
             let told = probe.step(slice, false);
-            !told.starts.is_empty() || told.outcomes.iter().any(|line| !line.contains(" expired"))
+            let still = probe.crews.iter().filter(|crew| !crew.pending.is_empty()).count();
+            held > still || !told.starts.is_empty() || told.outcomes.iter().any(|line| !line.contains(" expired"))
         })
     }
 
@@ -391,6 +394,8 @@ impl<'a> World<'a> {
                 break Err(why);
             }
         };
+        // A run that lands later has seen nothing of the slice it lands in.
+        let saw = if land == slice { saw } else { BTreeSet::new() };
         self.crews[at].backs.push(Back { key: run.key, land, outcome, saw });
     }
 
