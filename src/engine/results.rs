@@ -192,7 +192,8 @@ impl Engine {
         if output.diff.is_empty() {
             return Ok(Diff::default());
         }
-        let write = settings.context.access.get(name).and_then(|access| access.write.as_deref());
+        let access = settings.context.access.get(name);
+        let write = access.and_then(|access| access.write.as_deref());
         if let Some(globs) = write {
             let refused = output.diff.0.iter().find(|op| !globs.iter().any(|glob| pattern::grants(glob, &op.path)));
             if let Some(op) = refused {
@@ -201,7 +202,8 @@ impl Engine {
                 return fail(Reason::CtxAccess, message);
             }
         }
-        match view.spell_out(&output.diff) {
+        // Only what the crew was shown can be replaced by it (rules X2, X4).
+        match view.readable(access).spell_out(&output.diff) {
             Ok((diff, _)) => Ok(diff),
             Err(error) => fail(Reason::CtxType, error.to_string()),
         }
