@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use smallvec::SmallVec;
 
 use super::{
-    Backlog, Batch, CrewIx, CrewSpec, Engine, Fact, Kind, Met, OnMiss, Pace, Payload, Reason,
+    Backlog, Batch, CrewIx, CrewSpec, Engine, Fact, Kind, Met, OnMiss, Pace, Payload, Plan, Reason,
     RunId, RunKey, Slice, Timer, Timing, Triggers, WaitPolicy,
     crew::{Phase, Run},
     plan::NeedIx,
@@ -26,16 +26,19 @@ impl Engine {
         }
         self.look(crew, spec, slice);
         self.make_runs(crew, spec, slice);
-        self.start_on_stride(crew, spec, slice);
-        if !super::crew::in_step(spec, plan.settings.pace) || matches!(spec.timing, Timing::Let { .. }) {
+        self.start_on_stride(&plan, crew, slice);
+        if !super::crew::in_step(spec, plan.settings.pace)
+            || matches!(spec.timing, Timing::Let { .. })
+        {
             self.expire_later(crew, spec, slice);
         }
     }
 
     /// Starts ready runs in this slice, or has the crew called in the next one it runs in (C4).
-    pub(super) fn start_on_stride(&mut self, crew: CrewIx, spec: &CrewSpec, slice: Slice) {
+    pub(super) fn start_on_stride(&mut self, plan: &Plan, crew: CrewIx, slice: Slice) {
+        let spec = &plan.crew(crew).spec;
         if is_on_stride(spec, slice) {
-            self.start_ready(crew, slice);
+            self.start_ready(plan, crew, slice);
         } else if !self.state.crews[crew.at()].ready.is_empty() {
             self.state.agenda.insert((on_stride(spec, slice), crew));
         }
@@ -43,7 +46,9 @@ impl Engine {
 
     /// §7: `let` runs whose slice has come are free to land; those not ready have missed it.
     fn release(&mut self, crew: CrewIx, spec: &CrewSpec, slice: Slice) {
-        let Timing::Let { on_miss, .. } = spec.timing else { return };
+        let Timing::Let { on_miss, .. } = spec.timing else {
+            return;
+        };
         let virtual_pace = self.plan.settings.pace == Pace::Virtual;
         let mut at = 0;
         while at < self.state.crews[crew.at()].running.len() {
@@ -58,7 +63,8 @@ impl Engine {
                     else {
                         return;
                     };
-                    self.finish(crew, at, outcome);
+                    let plan = Arc::clone(&self.plan);
+                    self.finish(&plan, crew, at, outcome);
                 }
                 _ if virtual_pace => at += 1,
                 (_, OnMiss::Late) => {
@@ -89,11 +95,17 @@ impl Engine {
         let state = &mut self.state.crews[crew.at()];
         let pending = std::mem::take(&mut state.pending);
         let mut keys: Vec<(RunKey, Vec<usize>)> = Vec::new();
-        let unstarted = state.ready.drain(..).chain(std::mem::take(&mut state.waiting).into_values());
+        let unstarted = state
+            .ready
+            .drain(..)
+            .chain(std::mem::take(&mut state.waiting).into_values());
         keys.extend(unstarted.map(|run| (run.key, run.missing())));
         state.lacking.iter_mut().for_each(BTreeSet::clear);
         state.looks.clear();
-        let unmade = pending.iter().zip(0..).map(|(_, place)| RunKey { trigger: slice, place });
+        let unmade = pending.iter().zip(0..).map(|(_, place)| RunKey {
+            trigger: slice,
+            place,
+        });
         keys.extend(unmade.map(|key| (key, Vec::new())));
         for (key, missing) in keys {
             self.forget_expiry(crew, key);
@@ -108,7 +120,8 @@ impl Engine {
         }
         loop {
             let state = &mut self.state.crews[crew.at()];
-            let Some((at, key)) = state.looks.first().copied().filter(|(at, _)| *at <= slice) else {
+            let Some((at, key)) = state.looks.first().copied().filter(|(at, _)| *at <= slice)
+            else {
                 return;
             };
             state.looks.remove(&(at, key));
@@ -136,7 +149,16 @@ impl Engine {
             Batch::Slice => vec![Triggers::Many(pending.into())],
         };
         for (triggers, place) in bundles.into_iter().zip(0..) {
-            self.queue_run(crew, spec, RunKey { trigger: slice, place }, triggers, slice);
+            self.queue_run(
+                crew,
+                spec,
+                RunKey {
+                    trigger: slice,
+                    place,
+                },
+                triggers,
+                slice,
+            );
         }
     }
 
@@ -160,7 +182,14 @@ impl Engine {
             };
             let Some(oldest) = oldest else { return };
             self.forget_expiry(crew, oldest.key);
-            self.end_run(RunId { crew, key: oldest.key }, reason, oldest.missing());
+            self.end_run(
+                RunId {
+                    crew,
+                    key: oldest.key,
+                },
+                reason,
+                oldest.missing(),
+            );
         }
     }
 
@@ -175,9 +204,18 @@ impl Engine {
         from: Slice,
     ) {
         let met = std::iter::repeat_n(None, spec.needs.len()).collect();
-        let mut run = Run { key, triggers, from, met, base: None };
+        let mut run = Run {
+            key,
+            triggers,
+            from,
+            met,
+            base: None,
+        };
         let slice = self.state.turn.as_ref().map_or(from, |turn| turn.slice);
-        self.note(|| Fact::Queued { run: RunId { crew, key }, slice });
+        self.note(|| Fact::Queued {
+            run: RunId { crew, key },
+            slice,
+        });
         if spec.needs.is_empty() {
             self.state.crews[crew.at()].ready.push_back(run);
             return;
@@ -202,7 +240,11 @@ impl Engine {
             self.look_at(crew, spec, look, key);
         }
         if let (WaitPolicy::Timeout(span), Pace::Realtime) = (spec.wait, self.plan.settings.pace) {
-            let closed_at = self.state.turn.as_ref().map_or(self.state.now, |turn| turn.closed_at);
+            let closed_at = self
+                .state
+                .turn
+                .as_ref()
+                .map_or(self.state.now, |turn| turn.closed_at);
             let timer = Timer::Wait(RunId { crew, key });
             self.state.timers.insert((closed_at.plus(span), timer));
         }
@@ -228,11 +270,17 @@ impl Engine {
                 (Some(met), _) => Some(met.clone()),
                 (None, NeedIx::Crew(needed)) => self.state.crews[needed.at()]
                     .landing_since(since)
-                    .map(|(landed, output)| Met { slice: *landed, output: output.clone() }),
+                    .map(|(landed, output)| Met {
+                        slice: *landed,
+                        output: output.clone(),
+                    }),
                 (None, NeedIx::Event(kind)) => {
                     let seen = &self.state.seen_kinds[kind];
                     let first = seen.get(seen.partition_point(|at| *at < since));
-                    first.map(|at| Met { slice: *at, output: Payload::null() })
+                    first.map(|at| Met {
+                        slice: *at,
+                        output: Payload::null(),
+                    })
                 }
             };
             let look = found.as_ref().map_or(NEVER, |met| {
@@ -259,8 +307,14 @@ impl Engine {
 
     /// An event of a kind was binned: needs on it are met (rule N2).
     pub(super) fn see_kind(&mut self, kind: &Kind, slice: Slice, active: &mut BTreeSet<CrewIx>) {
+        if self.plan.needed_kinds.is_empty() {
+            return;
+        }
         let plan = Arc::clone(&self.plan);
-        let Ok(at) = plan.needed_kinds.binary_search_by(|needed| needed.kind.cmp(kind)) else {
+        let Ok(at) = plan
+            .needed_kinds
+            .binary_search_by(|needed| needed.kind.cmp(kind))
+        else {
             return;
         };
         if self.state.seen_kinds[at].back() == Some(&slice) {
@@ -292,19 +346,34 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.crew(dependent.crew).spec;
         let state = &mut self.state.crews[dependent.crew.at()];
-        let past = RunKey { trigger: landed.shift(1 - dependent.offset), place: 0 };
+        let past = RunKey {
+            trigger: landed.shift(1 - dependent.offset),
+            place: 0,
+        };
         let later = state.lacking[dependent.need].split_off(&past);
         let met = std::mem::replace(&mut state.lacking[dependent.need], later);
         for key in &met {
-            let Some(run) = self.state.crews[dependent.crew.at()].waiting.get_mut(key) else { continue };
-            run.met[dependent.need] = Some(Met { slice: landed, output: output.clone() });
+            let Some(run) = self.state.crews[dependent.crew.at()].waiting.get_mut(key) else {
+                continue;
+            };
+            run.met[dependent.need] = Some(Met {
+                slice: landed,
+                output: output.clone(),
+            });
             let look = match spec.wait {
                 WaitPolicy::Any | WaitPolicy::None => Some(look),
                 WaitPolicy::All | WaitPolicy::Timeout(_) => all_visible(&plan, dependent.crew, run),
             };
             let from = run.from;
-            let run = RunId { crew: dependent.crew, key: *key };
-            self.note(|| Fact::Met { run, need: dependent.need, slice: landed });
+            let run = RunId {
+                crew: dependent.crew,
+                key: *key,
+            };
+            self.note(|| Fact::Met {
+                run,
+                need: dependent.need,
+                slice: landed,
+            });
             if let Some(look) = look {
                 self.look_at(dependent.crew, spec, look.max(from), *key);
             }
@@ -315,19 +384,29 @@ impl Engine {
     /// Runs that did not start in their own slice will expire (rule N5).
     fn expire_later(&mut self, crew: CrewIx, spec: &CrewSpec, slice: Slice) {
         let fresh = |run: &&Run| run.key.trigger == slice;
-        let keys: Vec<RunKey> =
-            self.state.crews[crew.at()].ready.iter().rev().take_while(fresh).map(|run| run.key).collect();
-        keys.into_iter().for_each(|key| self.expire_at(crew, spec, key));
+        let keys: Vec<RunKey> = self.state.crews[crew.at()]
+            .ready
+            .iter()
+            .rev()
+            .take_while(fresh)
+            .map(|run| run.key)
+            .collect();
+        keys.into_iter()
+            .for_each(|key| self.expire_at(crew, spec, key));
     }
 
     fn expire_at(&mut self, crew: CrewIx, spec: &CrewSpec, key: RunKey) {
-        self.state.expiry.insert((spec.expires(key), RunId { crew, key }));
+        self.state
+            .expiry
+            .insert((spec.expires(key), RunId { crew, key }));
     }
 
     pub(super) fn forget_expiry(&mut self, crew: CrewIx, key: RunKey) {
         if !self.state.expiry.is_empty() {
             let spec = &self.plan.crew(crew).spec;
-            self.state.expiry.remove(&(spec.expires(key), RunId { crew, key }));
+            self.state
+                .expiry
+                .remove(&(spec.expires(key), RunId { crew, key }));
         }
     }
 }
@@ -348,7 +427,12 @@ pub(super) fn visible_from(need: NeedIx, offset: i64, landed: Slice) -> Slice {
 /// What is met but cannot be seen yet is missing to a run that starts in this slice.
 pub(super) fn hide_unseen(plan: &super::Plan, crew: CrewIx, run: &mut Run, slice: Slice) {
     let planned = plan.crew(crew);
-    for ((need, declared), met) in planned.needs.iter().zip(&planned.spec.needs).zip(&mut run.met) {
+    for ((need, declared), met) in planned
+        .needs
+        .iter()
+        .zip(&planned.spec.needs)
+        .zip(&mut run.met)
+    {
         let seen = |met: &Met| visible_from(*need, declared.offset(), met.slice) <= slice;
         *met = met.take().filter(seen);
     }
@@ -359,7 +443,8 @@ fn all_visible(plan: &super::Plan, crew: CrewIx, run: &Run) -> Option<Slice> {
     let looks = planned.needs.iter().zip(&planned.spec.needs).zip(&run.met);
     looks
         .map(|((need, declared), met)| {
-            met.as_ref().map(|met| visible_from(*need, declared.offset(), met.slice))
+            met.as_ref()
+                .map(|met| visible_from(*need, declared.offset(), met.slice))
         })
         .try_fold(Slice(i64::MIN), |latest, look| Some(latest.max(look?)))
 }

@@ -12,6 +12,7 @@ use super::{
     RunId, Slice, StreamId, Timer, Timestamp,
     crew::{CrewState, Run},
     inbox::Inbox,
+    report::Report,
     turn::Turn,
 };
 
@@ -26,6 +27,10 @@ pub struct Engine {
     /// Routes of kinds seen, so that routing an event is one look-up.
     pub(super) routes: BTreeMap<Kind, Arc<[CrewIx]>>,
     pub(super) replaying: bool,
+    /// Empty between slices; kept so that its parts need not grow again.
+    pub(super) report: Report,
+    /// How much the last slice sent: a good guess for the next.
+    pub(super) items_before: usize,
     /// While replaying: derived records that the journal must hold next.
     expected: VecDeque<Record>,
     records: Vec<(Timestamp, Record)>,
@@ -89,7 +94,9 @@ pub enum Rejection {
         why: String,
     },
     /// `Limits::open_events`.
-    #[error("stream `{stream}` holds {limit} events in open slices (`Limits::open_events`); lower `lateness_ms` or raise the limit")]
+    #[error(
+        "stream `{stream}` holds {limit} events in open slices (`Limits::open_events`); lower `lateness_ms` or raise the limit"
+    )]
     TooManyOpen {
         /// The stream.
         stream: StreamId,
@@ -164,6 +171,8 @@ impl Engine {
             state,
             routes: BTreeMap::new(),
             replaying: false,
+            report: Report::default(),
+            items_before: 0,
             expected: VecDeque::new(),
             records: Vec::new(),
             commands: VecDeque::new(),
@@ -233,7 +242,10 @@ impl Engine {
             return Err(Divergence::Differs { journal, engine });
         }
         if let Some(why) = self.impossible(&record) {
-            return Err(Divergence::Impossible { journal: Box::new(record), why });
+            return Err(Divergence::Impossible {
+                journal: Box::new(record),
+                why,
+            });
         }
         self.fold(at, record);
         Ok(())
@@ -249,7 +261,8 @@ impl Engine {
             self.records.push((self.state.now, record));
         }
         for parcel in &self.state.outbox {
-            self.commands.push_back(Command::Publish(Arc::clone(parcel)));
+            self.commands
+                .push_back(Command::Publish(Arc::clone(parcel)));
         }
         if self.state.finished {
             self.commands.push_back(Command::Finished);
@@ -296,13 +309,22 @@ impl Engine {
             return;
         }
         self.state.parcels += 1;
-        let parcel = Arc::new(Parcel { number: self.state.parcels, slice, items });
+        let parcel = Arc::new(Parcel {
+            number: self.state.parcels,
+            slice,
+            items,
+        });
         self.state.outbox.push_back(Arc::clone(&parcel));
         self.command(Command::Publish(parcel));
     }
 
     pub(super) fn published(&mut self, through: u64) {
-        while self.state.outbox.front().is_some_and(|parcel| parcel.number <= through) {
+        while self
+            .state
+            .outbox
+            .front()
+            .is_some_and(|parcel| parcel.number <= through)
+        {
             self.state.outbox.pop_front();
         }
     }

@@ -20,7 +20,10 @@ proptest! {
 
 /// `PROPTEST_CASES`, or this many.
 pub fn cases_or(cases: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(cases)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(cases)
 }
 
 fn check(case: &Case) -> Result<(), TestCaseError> {
@@ -36,9 +39,17 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         {
             wanted.context.clear();
         }
-        prop_assert_eq!(&got, &wanted, "slice {}: left the engine, right the reference", slice);
+        prop_assert_eq!(
+            &got,
+            &wanted,
+            "slice {}: left the engine, right the reference",
+            slice
+        );
     }
-    let last = foretold.values().next_back().map_or("{}", |told| &told.context);
+    let last = foretold
+        .values()
+        .next_back()
+        .map_or("{}", |told| &told.context);
     prop_assert_eq!(format!("{:?}", world.engine.context()), last);
     Ok(())
 }

@@ -12,7 +12,8 @@ type Path = Vec<String>;
 pub struct Misfit;
 
 pub fn at<'a>(tree: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter().try_fold(tree, |value, key| value.as_object()?.get(key))
+    path.iter()
+        .try_fold(tree, |value, key| value.as_object()?.get(key))
 }
 
 /// Every edit, or none.
@@ -80,17 +81,37 @@ pub fn spell_out(view: &Value, edits: &[Edit]) -> Result<Vec<Edit>, Misfit> {
     Ok(spelled)
 }
 
-fn spell_object(out: &mut Vec<Edit>, path: &Path, wanted: &Map<String, Value>, seen: Option<&Value>) {
+fn spell_object(
+    out: &mut Vec<Edit>,
+    path: &Path,
+    wanted: &Map<String, Value>,
+    seen: Option<&Value>,
+) {
     let below = |key: &String| [path.clone(), vec![key.clone()]].concat();
-    out.push(Edit { path: path.clone(), what: What::Object });
+    out.push(Edit {
+        path: path.clone(),
+        what: What::Object,
+    });
     let seen = seen.and_then(Value::as_object);
-    for key in seen.into_iter().flat_map(Map::keys).filter(|key| !wanted.contains_key(*key)) {
-        out.push(Edit { path: below(key), what: What::Delete });
+    for key in seen
+        .into_iter()
+        .flat_map(Map::keys)
+        .filter(|key| !wanted.contains_key(*key))
+    {
+        out.push(Edit {
+            path: below(key),
+            what: What::Delete,
+        });
     }
     for (key, value) in wanted {
         match value.as_object() {
-            Some(inner) => spell_object(out, &below(key), inner, seen.and_then(|seen| seen.get(key))),
-            None => out.push(Edit { path: below(key), what: What::Set(value.clone()) }),
+            Some(inner) => {
+                spell_object(out, &below(key), inner, seen.and_then(|seen| seen.get(key)))
+            }
+            None => out.push(Edit {
+                path: below(key),
+                what: What::Set(value.clone()),
+            }),
         }
     }
 }
@@ -108,7 +129,9 @@ pub fn touch(one: &[String], other: &[String]) -> bool {
 
 /// Rule X4: what a crew sees.
 pub fn readable(tree: &Value, access: Option<&Access>) -> Value {
-    let Some(globs) = access.and_then(|access| access.read.as_ref()) else { return tree.clone() };
+    let Some(globs) = access.and_then(|access| access.read.as_ref()) else {
+        return tree.clone();
+    };
     let mut kept = json!({});
     keep(&mut kept, tree, globs, &mut Vec::new());
     kept
@@ -131,6 +154,9 @@ pub fn grants(globs: &[String], path: &[String]) -> bool {
     globs.iter().any(|glob| {
         let parts: Vec<&str> = glob.split('.').collect();
         parts.len() <= path.len()
-            && parts.iter().zip(path).all(|(part, key)| *part == "*" || part == key)
+            && parts
+                .iter()
+                .zip(path)
+                .all(|(part, key)| *part == "*" || part == key)
     })
 }

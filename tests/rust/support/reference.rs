@@ -5,8 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use live_crew::engine::{
-    Backlog, Batch, Conflicts, CrewSpec, EpochPolicy, Event, LatePolicy, Need, Timing,
-    WaitPolicy,
+    Backlog, Batch, Conflicts, CrewSpec, EpochPolicy, Event, LatePolicy, Need, Timing, WaitPolicy,
 };
 use serde_json::{Value, json};
 
@@ -76,7 +75,12 @@ fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
     let mut seen: Vec<Event> = Vec::new();
     for event in &case.events {
         let ts = event.ts.micros();
-        let newest = seen.iter().map(|seen| seen.ts.micros()).chain([ts]).max().unwrap();
+        let newest = seen
+            .iter()
+            .map(|seen| seen.ts.micros())
+            .chain([ts])
+            .max()
+            .unwrap();
         let known = |old: &Event| {
             event.id().is_some()
                 && event.id() == old.id()
@@ -88,8 +92,15 @@ fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
         seen.push(event.clone());
         match epoch0.map(|epoch0| (ts - epoch0).div_euclid(BEAT)) {
             Some(slice) if slice < open => {
-                match settings.late_by_kind.get(&event.kind).unwrap_or(&settings.late) {
-                    LatePolicy::Next => slices.entry(open).or_default().push((event.clone(), Some(slice))),
+                match settings
+                    .late_by_kind
+                    .get(&event.kind)
+                    .unwrap_or(&settings.late)
+                {
+                    LatePolicy::Next => slices
+                        .entry(open)
+                        .or_default()
+                        .push((event.clone(), Some(slice))),
                     LatePolicy::Drop | LatePolicy::DeadLetter => {}
                     LatePolicy::Fail => break,
                 }
@@ -113,7 +124,10 @@ fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
         EpochPolicy::FirstEvent | EpochPolicy::At(_) => first,
     });
     for (event, ts) in taken {
-        slices.entry((ts - epoch0).div_euclid(BEAT)).or_default().push((event, None));
+        slices
+            .entry((ts - epoch0).div_euclid(BEAT))
+            .or_default()
+            .push((event, None));
     }
     for members in slices.values_mut() {
         members.sort_by(|a, b| a.0.order(&b.0).then(a.1.cmp(&b.1)));
@@ -188,7 +202,16 @@ impl<'a> World<'a> {
         specs.sort_by(|a, b| (level(a), a.priority, &a.name).cmp(&(level(b), b.priority, &b.name)));
         let levels = specs.iter().map(level).collect();
         let crews = vec![Crew::default(); specs.len()];
-        Self { case, epoch0, events, specs, levels, crews, context: json!({}), now: 0 }
+        Self {
+            case,
+            epoch0,
+            events,
+            specs,
+            levels,
+            crews,
+            context: json!({}),
+            now: 0,
+        }
     }
 
     /// Rule N5: the next slice in which something happens though no event comes any more: runs are
@@ -196,10 +219,20 @@ impl<'a> World<'a> {
     fn goes_on_until(&self, slice: i64) -> Option<i64> {
         let mut probe = self.clone();
         (slice..slice + FAR).find(|&slice| {
-            let held = probe.crews.iter().filter(|crew| !crew.pending.is_empty()).count();
+            let held = probe
+                .crews
+                .iter()
+                .filter(|crew| !crew.pending.is_empty())
+                .count();
             let told = probe.step(slice, false);
-            let still = probe.crews.iter().filter(|crew| !crew.pending.is_empty()).count();
-            held > still || !told.starts.is_empty() || told.outcomes.iter().any(|line| !line.contains(" expired"))
+            let still = probe
+                .crews
+                .iter()
+                .filter(|crew| !crew.pending.is_empty())
+                .count();
+            held > still
+                || !told.starts.is_empty()
+                || told.outcomes.iter().any(|line| !line.contains(" expired"))
         })
     }
 
@@ -207,20 +240,35 @@ impl<'a> World<'a> {
         self.now = slice;
         let mut told = Told::default();
         for (event, intended) in self.events.get(&slice).into_iter().flatten() {
-            let late = intended.map(|slice| format!(" meant for {slice}")).unwrap_or_default();
+            let late = intended
+                .map(|slice| format!(" meant for {slice}"))
+                .unwrap_or_default();
             let id = event.id().map(|id| format!(" {id}")).unwrap_or_default();
             let ts = event.ts.micros();
-            told.members.push(format!("{ts} {} {:?}{id}{late}", event.kind, event.payload));
+            told.members
+                .push(format!("{ts} {} {:?}{id}{late}", event.kind, event.payload));
             for (spec, crew) in self.specs.iter().zip(&mut self.crews) {
-                if spec.triggers.iter().any(|trigger| trigger.matches(&event.kind)) {
+                if spec
+                    .triggers
+                    .iter()
+                    .any(|trigger| trigger.matches(&event.kind))
+                {
                     crew.pending.push(event.clone());
                 }
             }
         }
         let merged = self.context.clone();
-        let mut scene = Scene { slice, told, merged, landed: Vec::new(), failed: BTreeSet::new() };
+        let mut scene = Scene {
+            slice,
+            told,
+            merged,
+            landed: Vec::new(),
+            failed: BTreeSet::new(),
+        };
         for level in 0..self.specs.len() {
-            let here: Vec<usize> = (0..self.specs.len()).filter(|&at| self.levels[at] == level).collect();
+            let here: Vec<usize> = (0..self.specs.len())
+                .filter(|&at| self.levels[at] == level)
+                .collect();
             for &at in &here {
                 self.visit(at, &mut scene);
             }
@@ -252,13 +300,22 @@ impl<'a> World<'a> {
         self.judge_waiting(at, slice);
         let is_let = matches!(spec.timing, Timing::Let { .. });
         loop {
-            let busy = self.crews[at].backs.iter().filter(|back| back.land > slice).count();
+            let busy = self.crews[at]
+                .backs
+                .iter()
+                .filter(|back| back.land > slice)
+                .count();
             if is_let && busy >= spec.concurrency as usize {
                 return;
             }
             let runs = &self.crews[at].runs;
-            let ready = runs.iter().enumerate().filter(|(_, run)| run.ready.is_some());
-            let Some((first, _)) = ready.min_by_key(|(_, run)| run.key) else { return };
+            let ready = runs
+                .iter()
+                .enumerate()
+                .filter(|(_, run)| run.ready.is_some());
+            let Some((first, _)) = ready.min_by_key(|(_, run)| run.key) else {
+                return;
+            };
             let run = self.crews[at].runs.remove(first);
             self.start(at, run, scene);
         }
@@ -296,14 +353,23 @@ impl<'a> World<'a> {
                     0 => n,
                     1.. => n - 1,
                 };
-                let needed = self.specs.iter().position(|spec| spec.name == *crew).unwrap();
+                let needed = self
+                    .specs
+                    .iter()
+                    .position(|spec| spec.name == *crew)
+                    .unwrap();
                 let landings = &self.crews[needed].landings;
-                landings.iter().find(|(s, _)| t + o <= *s && *s <= u).cloned()
+                landings
+                    .iter()
+                    .find(|(s, _)| t + o <= *s && *s <= u)
+                    .cloned()
             }
             Need::Event { kind, offset: o } => {
                 let binned = |s: &i64| self.events[s].iter().any(|(event, _)| event.kind == *kind);
                 let (from, to) = (t + o, (n + (*o).min(0)).min(self.now));
-                (from..=to).find(|s| self.events.contains_key(s) && binned(s)).map(|s| (s, "null".into()))
+                (from..=to)
+                    .find(|s| self.events.contains_key(s) && binned(s))
+                    .map(|s| (s, "null".into()))
             }
         };
         self.specs[at].needs.iter().map(met).collect()
@@ -330,7 +396,12 @@ impl<'a> World<'a> {
             Batch::Slice => vec![pending],
         };
         for (triggers, place) in bundles.into_iter().zip(0..) {
-            self.crews[at].runs.push(Run { key: (slice, place), triggers, from: slice, ready: None });
+            self.crews[at].runs.push(Run {
+                key: (slice, place),
+                triggers,
+                from: slice,
+                ready: None,
+            });
         }
     }
 
@@ -343,7 +414,10 @@ impl<'a> World<'a> {
         };
         let missing = self.names(at, &missing(&met));
         let name = self.name(at, run.key);
-        scene.told.outcomes.insert(format!("{name} {why} {missing:?}"));
+        scene
+            .told
+            .outcomes
+            .insert(format!("{name} {why} {missing:?}"));
     }
 
     fn end_all(&mut self, at: usize, scene: &mut Scene) {
@@ -351,7 +425,10 @@ impl<'a> World<'a> {
             self.end(at, &run, "disabled", scene);
         }
         let slice = scene.slice;
-        for (_, place) in std::mem::take(&mut self.crews[at].pending).into_iter().zip(0..) {
+        for (_, place) in std::mem::take(&mut self.crews[at].pending)
+            .into_iter()
+            .zip(0..)
+        {
             let name = self.name(at, (slice, place));
             scene.told.outcomes.insert(format!("{name} disabled []"));
         }
@@ -364,12 +441,17 @@ impl<'a> World<'a> {
             Timing::Let { slices, .. } => slice + i64::from(slices),
             Timing::Async | Timing::Sync => slice,
         };
-        let saw: BTreeSet<usize> = spec.needs.iter().zip(&met).filter_map(|(need, met)| match (need, met) {
-            (Need::Crew { crew, offset: 0 }, Some((landed, _))) if *landed == slice => {
-                self.specs.iter().position(|spec| spec.name == *crew)
-            }
-            _ => None,
-        }).collect();
+        let saw: BTreeSet<usize> = spec
+            .needs
+            .iter()
+            .zip(&met)
+            .filter_map(|(need, met)| match (need, met) {
+                (Need::Crew { crew, offset: 0 }, Some((landed, _))) if *landed == slice => {
+                    self.specs.iter().position(|spec| spec.name == *crew)
+                }
+                _ => None,
+            })
+            .collect();
         let view = self.view(at, &saw, scene);
         let access = self.case.settings.context.access.get(&spec.name);
         let view = plain::readable(&view, access);
@@ -378,7 +460,11 @@ impl<'a> World<'a> {
             run: format!("{}.{}", run.key.0, run.key.1),
             attempt: 0,
             slice,
-            triggers: run.triggers.iter().map(|event| format!("{:?}", event.payload)).collect(),
+            triggers: run
+                .triggers
+                .iter()
+                .map(|event| format!("{:?}", event.payload))
+                .collect(),
             view: view.to_string(),
             met: met.clone(),
         };
@@ -396,7 +482,12 @@ impl<'a> World<'a> {
         };
         // A run that lands later has seen nothing of the slice it lands in.
         let saw = if land == slice { saw } else { BTreeSet::new() };
-        self.crews[at].backs.push(Back { key: run.key, land, outcome, saw });
+        self.crews[at].backs.push(Back {
+            key: run.key,
+            land,
+            outcome,
+            saw,
+        });
     }
 
     /// Rule X1.
@@ -413,8 +504,12 @@ impl<'a> World<'a> {
             theirs.for_each(|(_, _, edits)| add(edits));
         }
         if self.specs[at].concurrency == 1 {
-            let own = self.crews[at].backs.iter().filter(|back| back.land == scene.slice);
-            own.filter_map(|back| back.outcome.as_ref().ok()).for_each(|(_, edits, _)| add(edits));
+            let own = self.crews[at]
+                .backs
+                .iter()
+                .filter(|back| back.land == scene.slice);
+            own.filter_map(|back| back.outcome.as_ref().ok())
+                .for_each(|(_, edits, _)| add(edits));
         }
         view
     }
@@ -430,13 +525,19 @@ impl<'a> World<'a> {
         done: &Done,
     ) -> Result<(Vec<String>, Vec<Edit>, String), &'static str> {
         if let Some(globs) = access.and_then(|access| access.write.as_ref())
-            && done.edits.iter().any(|edit| !plain::grants(globs, &edit.path))
+            && done
+                .edits
+                .iter()
+                .any(|edit| !plain::grants(globs, &edit.path))
         {
             return Err("ctx_access");
         }
         let edits = plain::spell_out(view, &done.edits).map_err(|_| "ctx_type")?;
         let (name, now) = (self.name(at, key), self.epoch0 + (slice + 1) * BEAT);
-        let actions = done.actions.iter().map(|(kind, payload)| format!("{name} {now} {kind} {payload}"));
+        let actions = done
+            .actions
+            .iter()
+            .map(|(kind, payload)| format!("{name} {now} {kind} {payload}"));
         Ok((actions.collect(), edits, done.value.clone()))
     }
 
@@ -473,25 +574,42 @@ impl<'a> World<'a> {
     fn merge(&self, at: usize, back: &Back, scene: &mut Scene) -> Result<String, &'static str> {
         let (actions, edits, value) = back.outcome.clone()?;
         let settings = &self.case.settings.context;
-        let (before, after) = (&scene.merged, plain::apply_all(&scene.merged, &edits).map_err(|_| "ctx_type")?);
+        let (before, after) = (
+            &scene.merged,
+            plain::apply_all(&scene.merged, &edits).map_err(|_| "ctx_type")?,
+        );
         let (old, new) = (before.to_string().len(), after.to_string().len());
         if new > settings.max_bytes && new > old {
             return Err("ctx_size");
         }
-        let sees = |crew: usize| (crew == at && self.specs[at].concurrency == 1) || back.saw.contains(&crew);
-        let strangers: Vec<_> = scene.landed.iter().filter(|(crew, ..)| !sees(*crew)).collect();
+        let sees = |crew: usize| {
+            (crew == at && self.specs[at].concurrency == 1) || back.saw.contains(&crew)
+        };
+        let strangers: Vec<_> = scene
+            .landed
+            .iter()
+            .filter(|(crew, ..)| !sees(*crew))
+            .collect();
         let meets = |path: &&Vec<String>| {
-            strangers.iter().any(|(_, _, edits)| plain::claims(edits).any(|other| plain::touch(path, other)))
+            strangers
+                .iter()
+                .any(|(_, _, edits)| plain::claims(edits).any(|other| plain::touch(path, other)))
         };
         let differs = |path: &&Vec<String>| plain::at(before, path) != plain::at(&after, path);
-        let conflicts: BTreeSet<String> =
-            plain::claims(&edits).filter(meets).filter(differs).map(|path| path.join(".")).collect();
+        let conflicts: BTreeSet<String> = plain::claims(&edits)
+            .filter(meets)
+            .filter(differs)
+            .map(|path| path.join("."))
+            .collect();
         if settings.conflicts == Conflicts::Error && !conflicts.is_empty() {
             return Err("ctx_conflict");
         }
         let name = self.name(at, back.key);
         for path in conflicts {
-            scene.told.outcomes.insert(format!("conflict on {path} by {name}"));
+            scene
+                .told
+                .outcomes
+                .insert(format!("conflict on {path} by {name}"));
         }
         scene.landed.push((at, back.key, edits));
         scene.merged = after;
@@ -509,13 +627,17 @@ impl<'a> World<'a> {
                 continue;
             }
             for (need, place) in spec.needs.iter().zip(0..) {
-                let Need::Crew { crew, offset } = need else { continue };
+                let Need::Crew { crew, offset } = need else {
+                    continue;
+                };
                 if *crew != name {
                     continue;
                 }
                 let waited = self.crews[at].runs.iter().any(|run| {
                     run.ready.is_none()
-                        && self.met(at, run.key.0, slice + FAR)[place].as_ref().is_some_and(|met| met.0 == slice)
+                        && self.met(at, run.key.0, slice + FAR)[place]
+                            .as_ref()
+                            .is_some_and(|met| met.0 == slice)
                 });
                 if waited {
                     continue;
@@ -525,7 +647,12 @@ impl<'a> World<'a> {
                 let key = (trigger, *next);
                 *next += 1;
                 let from = trigger.max(if *offset > 0 { slice + 1 } else { slice });
-                self.crews[at].runs.push(Run { key, triggers: Vec::new(), from, ready: None });
+                self.crews[at].runs.push(Run {
+                    key,
+                    triggers: Vec::new(),
+                    from,
+                    ready: None,
+                });
             }
         }
     }
@@ -550,7 +677,10 @@ impl<'a> World<'a> {
             if crew.failures >= spec.max_errors && crew.disabled.is_none() {
                 let until = spec.cooldown.map(|slices| slice + 1 + i64::from(slices));
                 crew.disabled = Some((slice + 1, until));
-                scene.told.outcomes.insert(format!("{} stops after {}", spec.name, crew.failures));
+                scene
+                    .told
+                    .outcomes
+                    .insert(format!("{} stops after {}", spec.name, crew.failures));
             }
         }
         self.context = scene.merged.clone();
@@ -561,7 +691,10 @@ impl<'a> World<'a> {
     }
 
     fn names(&self, at: usize, missing: &[usize]) -> Vec<String> {
-        missing.iter().map(|&need| self.specs[at].needs[need].to_string()).collect()
+        missing
+            .iter()
+            .map(|&need| self.specs[at].needs[need].to_string())
+            .collect()
     }
 }
 
@@ -575,6 +708,8 @@ fn level_of(crews: &[CrewSpec], spec: &CrewSpec) -> usize {
         Need::Crew { crew, offset: 0 } => crews.iter().find(|other| other.name == *crew),
         Need::Crew { .. } | Need::Event { .. } => None,
     });
-    needed.map(|other| level_of(crews, other) + 1).max().unwrap_or(0)
+    needed
+        .map(|other| level_of(crews, other) + 1)
+        .max()
+        .unwrap_or(0)
 }
-
