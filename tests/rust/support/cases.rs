@@ -292,6 +292,12 @@ fn arrivals() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
+/// The same case as a live stream.
+pub fn in_realtime(mut case: Case) -> Case {
+    case.settings.pace = Pace::Realtime;
+    case
+}
+
 pub fn event(micros: i64, kind: &str, n: u8, id: Option<u8>) -> Event {
     Event {
         ts: instant(micros),

@@ -112,15 +112,22 @@ impl<'a> World<'a> {
         loop {
             self.obey();
             if !self.jobs.is_empty() {
-                let job = self.dice.place(self.jobs.len());
-                let job = self.jobs.swap_remove(job);
-                self.answer(&job);
+                self.answer_one();
             } else if let Some(at) = self.engine.next_wakeup().filter(|_| self.is_waiting()) {
                 self.now = self.now.max(at);
                 self.tell(Input::Tick);
             } else {
                 return;
             }
+        }
+    }
+
+    /// Brings one job back, if there is one.
+    pub fn answer_one(&mut self) {
+        if !self.jobs.is_empty() {
+            let job = self.dice.place(self.jobs.len());
+            let job = self.jobs.swap_remove(job);
+            self.answer(&job);
         }
     }
 
