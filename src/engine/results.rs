@@ -7,7 +7,6 @@ use super::{
     Reason, RunId, Slice, StartAt, State, Timer, Timing,
     action::{self, IdKey},
     crew::{Finished, Phase, Running},
-    deliver::on_stride,
     pattern,
 };
 
@@ -143,18 +142,10 @@ impl Engine {
         let turn = turn.filter(|turn| plan.crew(crew).level == turn.level);
         let in_step = super::crew::in_step(spec, plan.settings.pace);
         match (turn, spec.start) {
-            (Some(turn), StartAt::Close) if in_step => self.start_ready(plan, crew, turn.slice),
+            (Some(turn), StartAt::Close) if in_step => self.start_on_stride(plan, crew, turn.slice),
             (_, StartAt::Arrival) => self.start_ready(plan, crew, self.state.inbox.open),
             _ if plan.settings.pace == Pace::Virtual => {}
-            _ => {
-                let open = self.state.inbox.open;
-                let next = on_stride(spec, open);
-                if next == open {
-                    self.start_ready(plan, crew, open);
-                } else {
-                    self.state.agenda.insert((next, crew));
-                }
-            }
+            _ => self.start_on_stride(plan, crew, self.state.inbox.open),
         }
     }
 
@@ -299,11 +290,8 @@ fn check(
     if output.diff.is_empty() {
         return Ok(None);
     }
-    let write = settings
-        .context
-        .access
-        .get(name)
-        .and_then(|access| access.write.as_deref());
+    let access = settings.context.access.get(name);
+    let write = access.and_then(|access| access.write.as_deref());
     if let Some(globs) = write {
         let refused = output
             .diff
@@ -319,7 +307,8 @@ fn check(
             return fail(Reason::CtxAccess, message);
         }
     }
-    match view.spell_out(&output.diff) {
+    // Only what the crew was shown can be replaced by it (rules X2, X4).
+    match view.readable(access).spell_out(&output.diff) {
         Ok((diff, _)) => Ok(Some(Arc::new(diff))),
         Err(error) => fail(Reason::CtxType, error.to_string()),
     }
