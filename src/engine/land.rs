@@ -176,8 +176,9 @@ impl Engine {
             let found = self.meet(*dependent, slice, look, answer);
             let other = plan.crew(dependent.crew);
             let just_made = || {
-                let mut waiting = self.state.crews[dependent.crew.at()].waiting.values();
-                waiting.any(|run| {
+                let near = RunKey { trigger: slice.shift(-planned.horizon), place: 0 };
+                let waiting = &self.state.crews[dependent.crew.at()].waiting;
+                waiting.range(near..).any(|(_, run)| {
                     run.met[dependent.need]
                         .as_ref()
                         .is_some_and(|met| met.slice == slice)
