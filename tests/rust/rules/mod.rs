@@ -1,0 +1,4 @@
+//! Every rule of `docs/semantics.md` told as stories, with what must come of them worked out by
+//! hand from the rule.
+
+mod time;
