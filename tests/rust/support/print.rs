@@ -23,7 +23,7 @@ pub(crate) fn run(plan: &Plan, run: RunId) -> String {
     format!("{} {}", plan.crew(run.crew).spec.name, run.key)
 }
 
-/// `0 start vision 0.0 on frame{"n":1} sees {"a":1} with ears@-1=3`.
+/// `0 start vision 0.0 on frame{"n":1} sees {"a":1} with ears@-1=3:7`.
 pub(crate) fn start(plan: &Plan, job: &Job, shows_time: bool) -> String {
     let mut line = format!("{} start {}", job.slice.0, run(plan, job.run));
     if job.attempt > 1 {
@@ -43,7 +43,8 @@ pub(crate) fn start(plan: &Plan, job: &Job, shows_time: bool) -> String {
     for (at, (need, met)) in needs.iter().zip(&job.met).enumerate() {
         line += if at == 0 { " with " } else { " " };
         line += &match met {
-            Some(met) => format!("{need}={}{}", met.slice.0, behind(&met.output)),
+            Some(met) if met.output == Payload::null() => format!("{need}={}", met.slice.0),
+            Some(met) => format!("{need}={}:{:?}", met.slice.0, met.output),
             None => format!("{need}=?"),
         };
     }
