@@ -201,8 +201,8 @@ impl Engine {
         if output.diff.is_empty() {
             return Ok(Diff::default());
         }
-        let write = settings.context.access.get(name).and_then(|access| access.write.as_deref());
-        if let Some(globs) = write {
+        let access = settings.context.access.get(name);
+        if let Some(globs) = access.and_then(|access| access.write.as_deref()) {
             let refused = output.diff.0.iter().find(|op| !globs.iter().any(|glob| pattern::grants(glob, &op.path)));
             if let Some(op) = refused {
                 let path = op.path.join(".");
@@ -210,7 +210,8 @@ impl Engine {
                 return fail(Reason::CtxAccess, message);
             }
         }
-        match view.spell_out(&output.diff) {
+        // Only what the writer saw is replaced by an object it sets.
+        match view.readable(access).spell_out(&output.diff) {
             Ok((diff, _)) => Ok(diff),
             Err(error) => fail(Reason::CtxType, error.to_string()),
         }
