@@ -1,6 +1,7 @@
 //! Contracts and laws that cross module walls.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod architecture;
 mod rules;
 #[cfg(feature = "sqlite")]
 mod store_contract;
