@@ -19,15 +19,24 @@ impl Engine {
                 self.state.counters.duplicates += 1;
             }
             Record::Epoch(epoch0) => {
-                let clock = Clock { epoch0, beat: self.plan.settings.beat };
-                self.state.inbox.fix_epoch(clock);
+                let clock = Clock {
+                    epoch0,
+                    beat: self.plan.settings.beat,
+                };
+                self.state.inbox.fix_epoch(clock, &self.plan.settings);
                 self.state.digest = Some(Digest::genesis(&self.state.stream, clock));
             }
             Record::Close(through) => {
-                self.state.inbox.open = through.next();
-                self.state.queue.push_back(Work::Close(through, self.state.now));
+                self.state.inbox.close(through, &self.plan.settings);
+                self.state
+                    .queue
+                    .push_back(Work::Close(through, self.state.now));
             }
-            Record::Result { run, attempt, outcome } => self.take_result(run, attempt, outcome),
+            Record::Result {
+                run,
+                attempt,
+                outcome,
+            } => self.take_result(run, attempt, outcome),
             Record::Stale { run, attempt } => {
                 self.state.counters.stale += 1;
                 self.note(|| Fact::Stale { run, attempt });
@@ -57,7 +66,10 @@ impl Engine {
                 None => return,
                 Some(Work::Close(through, at)) => {
                     let (through, at) = (*through, *at);
-                    match self.next_slice_of_interest().filter(|slice| *slice <= through) {
+                    match self
+                        .next_slice_of_interest()
+                        .filter(|slice| *slice <= through)
+                    {
                         Some(slice) => self.begin_turn(slice, at, false),
                         None => {
                             self.state.queue.pop_front();
@@ -66,7 +78,9 @@ impl Engine {
                     }
                 }
                 Some(Work::Arrival(..)) => {
-                    let Some(Work::Arrival(crew, run)) = self.state.queue.pop_front() else { return };
+                    let Some(Work::Arrival(crew, run)) = self.state.queue.pop_front() else {
+                        return;
+                    };
                     self.arrive(crew, run);
                 }
                 Some(Work::Finish) => {
@@ -130,25 +144,50 @@ impl Engine {
         let Some(id) = arrived.event.id() else { return };
         let settings = &self.plan.settings;
         let (ts, limit) = (arrived.event.ts, settings.limits.dedupe_ids);
-        let newest = self.state.inbox.max_ts().map_or(ts, |newest| newest.max(ts));
-        self.state.inbox.dedupe.remember(id, ts, newest, settings.dedupe_window, limit);
+        let newest = self
+            .state
+            .inbox
+            .max_ts()
+            .map_or(ts, |newest| newest.max(ts));
+        self.state
+            .inbox
+            .dedupe
+            .remember(id, ts, newest, settings.dedupe_window, limit);
     }
 
     /// Rule C10: crews with `start: arrival` need not wait for the slice to close.
     fn wake_on_arrival(&mut self, arrived: &Arc<Arrived>) {
+        if !self.plan.starts_on_arrival {
+            return;
+        }
         let route = self.route(&arrived.event.kind);
         for &crew in route.iter() {
             if self.plan.crew(crew).spec.start != StartAt::Arrival {
                 continue;
             }
-            let clock = self.state.inbox.clock.expect("an arrival fixes the epoch first");
+            let clock = self
+                .state
+                .inbox
+                .clock
+                .expect("an arrival fixes the epoch first");
             let slice = clock.slice_of(arrived.event.ts).max(self.state.inbox.open);
-            let key = RunKey { trigger: slice, place: self.state.crews[crew.at()].next_place(slice, 1) };
+            let key = RunKey {
+                trigger: slice,
+                place: self.state.crews[crew.at()].next_place(slice, 1),
+            };
             let needs = self.plan.crew(crew).spec.needs.len();
             let triggers = Triggers::One(Arc::clone(arrived));
             let met = std::iter::repeat_n(None, needs).collect();
-            let run = Run { key, triggers, met, base: None };
-            self.note(|| Fact::Queued { run: RunId { crew, key }, slice });
+            let run = Run {
+                key,
+                triggers,
+                met,
+                base: None,
+            };
+            self.note(|| Fact::Queued {
+                run: RunId { crew, key },
+                slice,
+            });
             self.state.agenda.insert((slice, crew));
             match self.plan.settings.pace {
                 Pace::Virtual => self.state.queue.push_back(Work::Arrival(crew, run)),
@@ -159,13 +198,19 @@ impl Engine {
 
     fn arrive(&mut self, crew: CrewIx, mut run: Run) {
         let slice = run.key.trigger;
-        run.base =
-            Some(Base { commits: self.state.commits, context: self.state.context.clone() });
+        run.base = Some(Box::new(Base {
+            commits: self.state.commits,
+            context: self.state.context.clone(),
+        }));
         let plan = Arc::clone(&self.plan);
         self.look_up_needs(crew, &mut run);
         super::deliver::hide_unseen(&plan, crew, &mut run, slice);
         let state = &mut self.state.crews[crew.at()];
-        if state.health.disabled.is_some_and(|disabled| disabled.from <= slice && !disabled.is_over(slice)) {
+        if state
+            .health
+            .disabled
+            .is_some_and(|disabled| disabled.from <= slice && !disabled.is_over(slice))
+        {
             state.ended.push((run.key, super::Reason::Disabled));
             return;
         }
@@ -174,12 +219,14 @@ impl Engine {
             let oldest = state.ready.pop_front().expect("it was just filled");
             state.ended.push((oldest.key, super::Reason::Overflow));
         }
-        self.start_ready(crew, self.state.inbox.open);
+        self.start_ready(&plan, crew, self.state.inbox.open);
     }
 
     fn take_control(&mut self, control: &Control) {
         let (Control::Enable(name) | Control::Disable(name)) = control;
-        let Some(crew) = self.plan.find(name.as_str()) else { return };
+        let Some(crew) = self.plan.find(name.as_str()) else {
+            return;
+        };
         let from = self.state.inbox.open;
         let health = &mut self.state.crews[crew.at()].health;
         match control {
@@ -196,7 +243,12 @@ impl Engine {
 
     fn fire(&mut self, timer: Timer) {
         // Live it is the first; a journal may hold it at another instant.
-        if self.state.timers.first().is_some_and(|(_, first)| *first == timer) {
+        if self
+            .state
+            .timers
+            .first()
+            .is_some_and(|(_, first)| *first == timer)
+        {
             self.state.timers.pop_first();
         } else {
             self.state.timers.retain(|(_, set)| *set != timer);
@@ -214,8 +266,13 @@ impl Engine {
         for (crew, ix) in plan.crews.iter().zip((0..).map(CrewIx)) {
             for at in 0..self.state.crews[ix.at()].running.len() {
                 let running = &mut self.state.crews[ix.at()].running[at];
-                let Phase::InFlight { deadline } = &mut running.phase else { continue };
-                let run = RunId { crew: ix, key: running.run.key };
+                let Phase::InFlight { deadline } = &mut running.phase else {
+                    continue;
+                };
+                let run = RunId {
+                    crew: ix,
+                    key: running.run.key,
+                };
                 if let (Some(old), Some(timeout)) = (*deadline, crew.spec.timeout) {
                     let new = self.state.now.plus(timeout);
                     let timer = Timer::Deadline(run, running.attempt);

@@ -35,7 +35,10 @@ impl Writes {
         for (run, diff) in std::mem::take(&mut self.unindexed) {
             self.index(run, &diff);
         }
-        diff.0.iter().filter_map(|op| self.conflict(op, &seen)).collect()
+        diff.0
+            .iter()
+            .filter_map(|op| self.conflict(op, &seen))
+            .collect()
     }
 
     pub fn add(&mut self, run: RunId, diff: &Arc<Diff>) {
@@ -63,7 +66,10 @@ impl Writes {
             .take_while(|(path, _)| path.starts_with(&op.path))
             .map(|(_, run)| run);
         let first = above.chain(below).find(|run| !seen(run))?;
-        Some(Conflict { path: op.path.join("."), first: *first })
+        Some(Conflict {
+            path: op.path.join("."),
+            first: *first,
+        })
     }
 }
 

@@ -34,7 +34,10 @@ pub enum ChangeError {
 
 impl Default for Context {
     fn default() -> Self {
-        Self { root: Object::new(), bytes: 2 }
+        Self {
+            root: Object::new(),
+            bytes: 2,
+        }
     }
 }
 
@@ -69,10 +72,11 @@ impl Context {
     /// What is at a path of keys.
     pub fn at(&self, path: &[impl AsRef<str>]) -> Option<&Json> {
         let (first, rest) = path.split_first()?;
-        rest.iter().try_fold(self.root.get(first.as_ref())?, |value, key| match value {
-            Json::Object(object) => object.get(key.as_ref()),
-            _ => None,
-        })
+        rest.iter()
+            .try_fold(self.root.get(first.as_ref())?, |value, key| match value {
+                Json::Object(object) => object.get(key.as_ref()),
+                _ => None,
+            })
     }
 
     /// Applies one change.
@@ -123,7 +127,10 @@ impl Context {
 }
 
 fn spell_object(out: &mut Vec<Op>, path: &[Arc<str>], wanted: &Object, seen: Option<&Json>) {
-    out.push(Op { path: path.to_vec(), change: Change::Object });
+    out.push(Op {
+        path: path.to_vec(),
+        change: Change::Object,
+    });
     let seen = match seen {
         Some(Json::Object(seen)) => Some(seen),
         _ => None,
@@ -135,7 +142,10 @@ fn spell_object(out: &mut Vec<Op>, path: &[Arc<str>], wanted: &Object, seen: Opt
     };
     for key in seen.into_iter().flat_map(|seen| seen.keys()) {
         if !wanted.contains_key(key) {
-            out.push(Op { path: below(key), change: Change::Delete });
+            out.push(Op {
+                path: below(key),
+                change: Change::Delete,
+            });
         }
     }
     for (key, value) in wanted {
@@ -143,7 +153,10 @@ fn spell_object(out: &mut Vec<Op>, path: &[Arc<str>], wanted: &Object, seen: Opt
             Json::Object(inner) => {
                 spell_object(out, &below(key), inner, seen.and_then(|seen| seen.get(key)));
             }
-            _ => out.push(Op { path: below(key), change: Change::Set(value.clone()) }),
+            _ => out.push(Op {
+                path: below(key),
+                change: Change::Set(value.clone()),
+            }),
         }
     }
 }
@@ -211,7 +224,9 @@ fn add(number: &Number, by: &Number) -> Option<Number> {
 
 /// Appends in place: an array nobody else holds is not copied.
 fn append(object: &mut Object, key: &Arc<str>, value: &Json) -> isize {
-    let Some(Json::Array(array)) = object.get_mut(key) else { return 0 };
+    let Some(Json::Array(array)) = object.get_mut(key) else {
+        return 0;
+    };
     let array = Arc::make_mut(array);
     let comma = usize::from(!array.is_empty());
     array.push(value.clone());

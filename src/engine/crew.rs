@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::{
-    Action, Arrived, Context, CrewIx, CrewSpec, Diff, Met, Outcome, Pace, Planned, Reason, RunKey,
-    Slice, StartAt, Timestamp, Timing, Triggers,
+    Arrived, Context, CrewIx, CrewSpec, Diff, Emission, Met, Outcome, Pace, Planned, Reason,
+    RunKey, Slice, StartAt, Timestamp, Timing, Triggers, action::IdKey,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub(super) struct CrewState {
     pub health: Health,
     #[serde(skip)]
     pub view: Option<CachedView>,
+    /// What its action ids are made with, once it has made one.
+    #[serde(skip)]
+    pub id_key: Option<IdKey>,
 }
 
 /// A run that has not started.
@@ -45,9 +48,9 @@ pub(super) struct Run {
     pub key: RunKey,
     pub triggers: Triggers,
     /// Its needs in the order declared.
-    pub met: SmallVec<[Option<Met>; 2]>,
+    pub met: Vec<Option<Met>>,
     /// `start: arrival` reads the snapshot of the moment it was triggered.
-    pub base: Option<Base>,
+    pub base: Option<Box<Base>>,
 }
 
 /// A context and the number of commits that made it.
@@ -85,11 +88,12 @@ pub(super) struct Finished {
     pub key: RunKey,
     pub land: Slice,
     pub outcome: Outcome,
-    /// Its changes, spelled out against what it read.
-    pub diff: Arc<Diff>,
+    /// Its changes, spelled out against what it read; `None` if it made none.
+    pub diff: Option<Arc<Diff>>,
     /// The crews whose changes of the same slice it read.
     pub saw: SmallVec<[CrewIx; 2]>,
-    pub actions: Vec<Action>,
+    /// Its actions, complete.
+    pub items: Vec<Emission>,
     /// `start: arrival` publishes at once.
     pub published: bool,
     pub missing: Vec<usize>,
@@ -123,7 +127,10 @@ pub(super) struct Disabled {
 
 impl CrewState {
     pub fn new(crew: &Planned) -> Self {
-        Self { lacking: vec![BTreeSet::new(); crew.spec.needs.len()], ..Self::default() }
+        Self {
+            lacking: vec![BTreeSet::new(); crew.spec.needs.len()],
+            ..Self::default()
+        }
     }
 
     pub fn has_place(&self, spec: &CrewSpec) -> bool {
@@ -141,7 +148,11 @@ impl CrewState {
             (_, StartAt::Close) => !self.ready.is_empty(),
             (_, StartAt::Arrival) => self.ready.iter().any(|run| run.key.trigger <= slice),
         };
-        queued || self.running.iter().any(|running| running.land_at.is_some_and(|at| at <= slice))
+        queued
+            || self
+                .running
+                .iter()
+                .any(|running| running.land_at.is_some_and(|at| at <= slice))
     }
 
     /// Runs that wait, for needs or for a place.
@@ -178,14 +189,19 @@ impl CrewState {
     pub fn add_landing(&mut self, slice: Slice, answer: &super::Payload, horizon: i64) {
         self.landings.push_back((slice, answer.clone()));
         let oldest = slice.shift(-horizon);
-        while self.landings.front().is_some_and(|(landed, _)| *landed < oldest) {
+        while self
+            .landings
+            .front()
+            .is_some_and(|(landed, _)| *landed < oldest)
+        {
             self.landings.pop_front();
         }
     }
 
     /// The first success at or after a slice.
     pub fn landing_since(&self, slice: Slice) -> Option<&(Slice, super::Payload)> {
-        self.landings.get(self.landings.partition_point(|(landed, _)| *landed < slice))
+        self.landings
+            .get(self.landings.partition_point(|(landed, _)| *landed < slice))
     }
 }
 
@@ -197,6 +213,8 @@ pub(super) fn in_step(spec: &CrewSpec, pace: Pace) -> bool {
 impl Run {
     /// The needs that are not met, by their place in the declaration.
     pub fn missing(&self) -> Vec<usize> {
-        (0..self.met.len()).filter(|&need| self.met[need].is_none()).collect()
+        (0..self.met.len())
+            .filter(|&need| self.met[need].is_none())
+            .collect()
     }
 }

@@ -3,17 +3,29 @@
 use std::sync::Arc;
 
 use super::{
-    Arrived, Control, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection,
-    Slice, StartAt, Timestamp, inbox::Placement, suggest::closest,
+    Arrived, Control, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection, Slice, StartAt,
+    Timestamp, inbox::Placement, suggest::closest,
 };
 
 impl Engine {
     /// Turns an input into the record that takes effect, if it has one.
-    pub(super) fn admit(&mut self, now: Timestamp, input: Input) -> Result<Option<Record>, Rejection> {
+    pub(super) fn admit(
+        &mut self,
+        now: Timestamp,
+        input: Input,
+    ) -> Result<Option<Record>, Rejection> {
         Ok(match input {
             Input::Event { event, cursor } => self.admit_event(now, event, cursor)?,
-            Input::Result { run, attempt, outcome } => Some(if self.is_in_flight(run, attempt) {
-                Record::Result { run, attempt, outcome }
+            Input::Result {
+                run,
+                attempt,
+                outcome,
+            } => Some(if self.is_in_flight(run, attempt) {
+                Record::Result {
+                    run,
+                    attempt,
+                    outcome,
+                }
             } else {
                 Record::Stale { run, attempt }
             }),
@@ -23,7 +35,10 @@ impl Engine {
                 if self.plan.find(name.as_str()).is_none() {
                     let names = self.plan.crews.iter().map(|crew| crew.spec.name.as_str());
                     let meant = closest(name.as_str(), names);
-                    return Err(Rejection::UnknownCrew { crew: name.to_string(), meant });
+                    return Err(Rejection::UnknownCrew {
+                        crew: name.to_string(),
+                        meant,
+                    });
                 }
                 Some(Record::Control(control))
             }
@@ -33,34 +48,63 @@ impl Engine {
         })
     }
 
-    fn admit_event(&mut self, now: Timestamp, event: Event, cursor: u64) -> Result<Option<Record>, Rejection> {
+    fn admit_event(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+        cursor: u64,
+    ) -> Result<Option<Record>, Rejection> {
         let stream = || self.state.stream.clone();
         if self.state.ended {
             return Err(Rejection::Ended(stream()));
         }
         if let Some(why) = &self.state.failed {
-            return Err(Rejection::Failed { stream: stream(), why: why.clone() });
+            return Err(Rejection::Failed {
+                stream: stream(),
+                why: why.clone(),
+            });
         }
         let limit = self.plan.settings.limits.open_events;
         if self.state.inbox.held >= limit {
-            return Err(Rejection::TooManyOpen { stream: stream(), limit });
+            return Err(Rejection::TooManyOpen {
+                stream: stream(),
+                limit,
+            });
         }
         if let Some(id) = event.id()
             && self.state.inbox.dedupe.knows(id)
         {
-            return Ok(Some(Record::Duplicate { id: Arc::clone(id), cursor }));
+            return Ok(Some(Record::Duplicate {
+                id: Arc::clone(id),
+                cursor,
+            }));
         }
         Ok(Some(match self.state.inbox.placement(event.ts) {
             Placement::InTime => {
                 if let Some(epoch) = self.epoch_for_arrival(&event) {
                     self.fold(now, epoch);
                 }
-                Record::Event(Arc::new(Arrived { event, intended: None, cursor }))
+                Record::Event(Arc::new(Arrived {
+                    event,
+                    intended: None,
+                    cursor,
+                }))
             }
             Placement::Late(slice) => {
                 let settings = &self.plan.settings;
-                let policy = settings.late_by_kind.get(&event.kind).copied().unwrap_or(settings.late);
-                Record::Late(Arc::new(Arrived { event, intended: Some(slice), cursor }), policy)
+                let policy = settings
+                    .late_by_kind
+                    .get(&event.kind)
+                    .copied()
+                    .unwrap_or(settings.late);
+                Record::Late(
+                    Arc::new(Arrived {
+                        event,
+                        intended: Some(slice),
+                        cursor,
+                    }),
+                    policy,
+                )
             }
         }))
     }
@@ -82,7 +126,11 @@ impl Engine {
         if let Some((_, timer)) = timer {
             return Some(Record::Timer(*timer));
         }
-        if self.state.ended { self.decide_end() } else { None }
+        if self.state.ended {
+            self.decide_end()
+        } else {
+            None
+        }
     }
 
     /// After the last event: close what is left, go on while a run can still start, then finish.
@@ -126,21 +174,29 @@ impl Engine {
 
     /// A `start: arrival` run needs to know its slice at once: its trigger fixes the epoch.
     pub(super) fn epoch_for_arrival(&mut self, event: &Event) -> Option<Record> {
-        if self.state.inbox.clock.is_some() || !self.wakes_on_arrival(event) {
+        let inbox = &self.state.inbox;
+        if inbox.clock.is_some() || !self.plan.starts_on_arrival || !self.wakes_on_arrival(event) {
             return None;
         }
         let settings = &self.plan.settings;
         let first = match self.state.inbox.clock_now(settings) {
-            Some(clock) => clock.epoch0.min(settings.epoch.epoch0(event.ts, settings.beat)),
+            Some(clock) => clock
+                .epoch0
+                .min(settings.epoch.epoch0(event.ts, settings.beat)),
             None => settings.epoch.epoch0(event.ts, settings.beat),
         };
-        debug_assert!(!matches!(settings.epoch, EpochPolicy::At(_)), "fixed from the start");
+        debug_assert!(
+            !matches!(settings.epoch, EpochPolicy::At(_)),
+            "fixed from the start"
+        );
         Some(Record::Epoch(first))
     }
 
     fn wakes_on_arrival(&mut self, event: &Event) -> bool {
         let route = self.route(&event.kind);
-        route.iter().any(|&crew| self.plan.crew(crew).spec.start == StartAt::Arrival)
+        route
+            .iter()
+            .any(|&crew| self.plan.crew(crew).spec.start == StartAt::Arrival)
     }
 
     /// Why a record of a journal cannot follow on what was folded so far.
@@ -151,12 +207,16 @@ impl Engine {
                 Placement::Late(_) => Some("its slice is closed"),
                 Placement::InTime => None,
             },
-            Record::Late(arrived, _) => match (state.inbox.placement(arrived.event.ts), arrived.intended) {
-                (Placement::Late(slice), Some(intended)) if slice == intended => None,
-                _ => Some("it is not late for the slice it names"),
-            },
+            Record::Late(arrived, _) => {
+                match (state.inbox.placement(arrived.event.ts), arrived.intended) {
+                    (Placement::Late(slice), Some(intended)) if slice == intended => None,
+                    _ => Some("it is not late for the slice it names"),
+                }
+            }
             Record::Epoch(_) if state.inbox.clock.is_some() => Some("the epoch is fixed already"),
-            Record::Close(_) | Record::Finish if state.inbox.clock.is_none() && *record != Record::Finish => {
+            Record::Close(_) | Record::Finish
+                if state.inbox.clock.is_none() && *record != Record::Finish =>
+            {
                 Some("the epoch is not fixed")
             }
             Record::Close(through) if *through < state.inbox.open => Some("it is closed already"),

@@ -26,15 +26,19 @@ impl Engine {
         }
         self.look(crew, spec, slice);
         self.make_runs(crew, spec, slice);
-        self.start_ready(crew, slice);
-        if !super::crew::in_step(spec, plan.settings.pace) || matches!(spec.timing, Timing::Let { .. }) {
+        self.start_ready(&plan, crew, slice);
+        if !super::crew::in_step(spec, plan.settings.pace)
+            || matches!(spec.timing, Timing::Let { .. })
+        {
             self.expire_later(crew, spec, slice);
         }
     }
 
     /// §7: `let` runs whose slice has come are free to land; those not ready have missed it.
     fn release(&mut self, crew: CrewIx, spec: &CrewSpec, slice: Slice) {
-        let Timing::Let { on_miss, .. } = spec.timing else { return };
+        let Timing::Let { on_miss, .. } = spec.timing else {
+            return;
+        };
         let virtual_pace = self.plan.settings.pace == Pace::Virtual;
         let mut at = 0;
         while at < self.state.crews[crew.at()].running.len() {
@@ -49,7 +53,8 @@ impl Engine {
                     else {
                         return;
                     };
-                    self.finish(crew, at, outcome);
+                    let plan = Arc::clone(&self.plan);
+                    self.finish(&plan, crew, at, outcome);
                 }
                 _ if virtual_pace => at += 1,
                 (_, OnMiss::Late) => {
@@ -81,10 +86,17 @@ impl Engine {
         let pending = std::mem::take(&mut state.pending);
         let mut keys: Vec<(RunKey, Vec<usize>)> = Vec::new();
         keys.extend(state.ready.drain(..).map(|run| (run.key, Vec::new())));
-        keys.extend(std::mem::take(&mut state.waiting).into_values().map(|run| (run.key, run.missing())));
+        keys.extend(
+            std::mem::take(&mut state.waiting)
+                .into_values()
+                .map(|run| (run.key, run.missing())),
+        );
         state.lacking.iter_mut().for_each(BTreeSet::clear);
         state.looks.clear();
-        let unmade = pending.iter().zip(0..).map(|(_, place)| RunKey { trigger: slice, place });
+        let unmade = pending.iter().zip(0..).map(|(_, place)| RunKey {
+            trigger: slice,
+            place,
+        });
         keys.extend(unmade.map(|key| (key, Vec::new())));
         for (key, missing) in keys {
             self.forget_expiry(crew, key);
@@ -99,7 +111,8 @@ impl Engine {
         }
         loop {
             let state = &mut self.state.crews[crew.at()];
-            let Some((at, key)) = state.looks.first().copied().filter(|(at, _)| *at <= slice) else {
+            let Some((at, key)) = state.looks.first().copied().filter(|(at, _)| *at <= slice)
+            else {
                 return;
             };
             state.looks.remove(&(at, key));
@@ -127,7 +140,16 @@ impl Engine {
             Batch::Slice => vec![Triggers::Many(pending.into())],
         };
         for (triggers, place) in bundles.into_iter().zip(0..) {
-            self.queue_run(crew, spec, RunKey { trigger: slice, place }, triggers, slice);
+            self.queue_run(
+                crew,
+                spec,
+                RunKey {
+                    trigger: slice,
+                    place,
+                },
+                triggers,
+                slice,
+            );
         }
     }
 
@@ -151,7 +173,14 @@ impl Engine {
             };
             let Some(oldest) = oldest else { return };
             self.forget_expiry(crew, oldest.key);
-            self.end_run(RunId { crew, key: oldest.key }, reason, oldest.missing());
+            self.end_run(
+                RunId {
+                    crew,
+                    key: oldest.key,
+                },
+                reason,
+                oldest.missing(),
+            );
         }
     }
 
@@ -165,8 +194,16 @@ impl Engine {
         slice: Slice,
     ) {
         let met = std::iter::repeat_n(None, spec.needs.len()).collect();
-        let mut run = Run { key, triggers, met, base: None };
-        self.note(|| Fact::Queued { run: RunId { crew, key }, slice });
+        let mut run = Run {
+            key,
+            triggers,
+            met,
+            base: None,
+        };
+        self.note(|| Fact::Queued {
+            run: RunId { crew, key },
+            slice,
+        });
         if spec.needs.is_empty() {
             self.state.crews[crew.at()].ready.push_back(run);
             return;
@@ -197,7 +234,11 @@ impl Engine {
                     self.look_at(crew, spec, slice.shift(slices), key);
                 }
                 Pace::Realtime => {
-                    let closed_at = self.state.turn.as_ref().map_or(self.state.now, |turn| turn.closed_at);
+                    let closed_at = self
+                        .state
+                        .turn
+                        .as_ref()
+                        .map_or(self.state.now, |turn| turn.closed_at);
                     let timer = Timer::Wait(RunId { crew, key });
                     self.state.timers.insert((closed_at.plus(span), timer));
                 }
@@ -225,11 +266,17 @@ impl Engine {
                 (Some(met), _) => Some(met.clone()),
                 (None, NeedIx::Crew(needed)) => self.state.crews[needed.at()]
                     .landing_since(since)
-                    .map(|(landed, output)| Met { slice: *landed, output: output.clone() }),
+                    .map(|(landed, output)| Met {
+                        slice: *landed,
+                        output: output.clone(),
+                    }),
                 (None, NeedIx::Event(kind)) => {
                     let seen = &self.state.seen_kinds[kind];
                     let first = seen.get(seen.partition_point(|at| *at < since));
-                    first.map(|at| Met { slice: *at, output: Payload::null() })
+                    first.map(|at| Met {
+                        slice: *at,
+                        output: Payload::null(),
+                    })
                 }
             };
             let look = found.as_ref().map_or(NEVER, |met| {
@@ -249,8 +296,14 @@ impl Engine {
 
     /// An event of a kind was binned: needs on it are met (rule N2).
     pub(super) fn see_kind(&mut self, kind: &Kind, slice: Slice, active: &mut BTreeSet<CrewIx>) {
+        if self.plan.needed_kinds.is_empty() {
+            return;
+        }
         let plan = Arc::clone(&self.plan);
-        let Ok(at) = plan.needed_kinds.binary_search_by(|needed| needed.kind.cmp(kind)) else {
+        let Ok(at) = plan
+            .needed_kinds
+            .binary_search_by(|needed| needed.kind.cmp(kind))
+        else {
             return;
         };
         if self.state.seen_kinds[at].back() == Some(&slice) {
@@ -282,18 +335,33 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.crew(dependent.crew).spec;
         let state = &mut self.state.crews[dependent.crew.at()];
-        let past = RunKey { trigger: landed.shift(1 - dependent.offset), place: 0 };
+        let past = RunKey {
+            trigger: landed.shift(1 - dependent.offset),
+            place: 0,
+        };
         let later = state.lacking[dependent.need].split_off(&past);
         let met = std::mem::replace(&mut state.lacking[dependent.need], later);
         for key in &met {
-            let Some(run) = self.state.crews[dependent.crew.at()].waiting.get_mut(key) else { continue };
-            run.met[dependent.need] = Some(Met { slice: landed, output: output.clone() });
+            let Some(run) = self.state.crews[dependent.crew.at()].waiting.get_mut(key) else {
+                continue;
+            };
+            run.met[dependent.need] = Some(Met {
+                slice: landed,
+                output: output.clone(),
+            });
             let look = match spec.wait {
                 WaitPolicy::Any | WaitPolicy::None => Some(look),
                 WaitPolicy::All | WaitPolicy::Timeout(_) => all_visible(&plan, dependent.crew, run),
             };
-            let run = RunId { crew: dependent.crew, key: *key };
-            self.note(|| Fact::Met { run, need: dependent.need, slice: landed });
+            let run = RunId {
+                crew: dependent.crew,
+                key: *key,
+            };
+            self.note(|| Fact::Met {
+                run,
+                need: dependent.need,
+                slice: landed,
+            });
             if let Some(look) = look {
                 self.look_at(dependent.crew, spec, look.max(key.trigger), *key);
             }
@@ -304,9 +372,15 @@ impl Engine {
     /// Runs that did not start in their own slice will expire (rule N5).
     fn expire_later(&mut self, crew: CrewIx, spec: &CrewSpec, slice: Slice) {
         let fresh = |run: &&Run| run.key.trigger == slice;
-        let keys: Vec<RunKey> =
-            self.state.crews[crew.at()].ready.iter().rev().take_while(fresh).map(|run| run.key).collect();
-        keys.into_iter().for_each(|key| self.expire_at(crew, spec, key));
+        let keys: Vec<RunKey> = self.state.crews[crew.at()]
+            .ready
+            .iter()
+            .rev()
+            .take_while(fresh)
+            .map(|run| run.key)
+            .collect();
+        keys.into_iter()
+            .for_each(|key| self.expire_at(crew, spec, key));
     }
 
     fn expire_at(&mut self, crew: CrewIx, spec: &CrewSpec, key: RunKey) {
@@ -339,7 +413,12 @@ pub(super) fn visible_from(need: NeedIx, offset: i64, landed: Slice) -> Slice {
 /// What is met but cannot be seen yet is missing to a run that starts in this slice.
 pub(super) fn hide_unseen(plan: &super::Plan, crew: CrewIx, run: &mut Run, slice: Slice) {
     let planned = plan.crew(crew);
-    for ((need, declared), met) in planned.needs.iter().zip(&planned.spec.needs).zip(&mut run.met) {
+    for ((need, declared), met) in planned
+        .needs
+        .iter()
+        .zip(&planned.spec.needs)
+        .zip(&mut run.met)
+    {
         let seen = |met: &Met| visible_from(*need, declared.offset(), met.slice) <= slice;
         *met = met.take().filter(seen);
     }
@@ -350,7 +429,8 @@ fn all_visible(plan: &super::Plan, crew: CrewIx, run: &Run) -> Option<Slice> {
     let looks = planned.needs.iter().zip(&planned.spec.needs).zip(&run.met);
     looks
         .map(|((need, declared), met)| {
-            met.as_ref().map(|met| visible_from(*need, declared.offset(), met.slice))
+            met.as_ref()
+                .map(|met| visible_from(*need, declared.offset(), met.slice))
         })
         .try_fold(Slice(i64::MIN), |latest, look| Some(latest.max(look?)))
 }

@@ -65,9 +65,7 @@ pub use output::{Draft, Output};
 pub use pattern::{Pattern, PatternError, grants};
 pub use plan::{Plan, Planned};
 pub use plan_error::{PlanError, Problem};
-pub use protocol::{
-    Command, Control, Emission, ErrorEvent, Input, Parcel, Record, Timer, Trouble,
-};
+pub use protocol::{Command, Control, Emission, ErrorEvent, Input, Parcel, Record, Timer, Trouble};
 pub use random::Seed;
 pub use run::{
     Action, ActionId, Arrived, CrewIx, Failure, Job, Met, Outcome, Reason, RunId, RunKey, Triggers,

@@ -72,7 +72,9 @@ pub enum Problem {
         crews: Vec<CrewName>,
     },
     /// A crew that nothing can wake (rule C1).
-    #[error("crew `{crew}` would never run: it has no triggers and needs no crew; add `triggers`, for all kinds `\"*\"`")]
+    #[error(
+        "crew `{crew}` would never run: it has no triggers and needs no crew; add `triggers`, for all kinds `\"*\"`"
+    )]
     NeverRuns {
         /// Its name.
         crew: CrewName,
@@ -98,9 +100,16 @@ pub enum Problem {
 }
 
 fn hint(meant: &Option<String>) -> String {
-    meant.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+    meant
+        .as_ref()
+        .map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
 }
 
 fn path(crews: &[CrewName]) -> String {
-    crews.iter().map(|crew| format!("`{crew}`")).collect::<Vec<_>>().join(" → ")
+    crews
+        .iter()
+        .map(|crew| format!("`{crew}`"))
+        .collect::<Vec<_>>()
+        .join(" → ")
 }

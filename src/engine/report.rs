@@ -1,7 +1,5 @@
 //! What happened in a slice as canonical JSON: the text its digest is made of (rule J4).
 
-use std::io::Write as _;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -23,7 +21,9 @@ pub(super) struct Report {
 
 impl Report {
     pub fn is_empty(&self) -> bool {
-        [&self.members, &self.outcomes, &self.diff, &self.actions].iter().all(|part| part.is_empty())
+        [&self.members, &self.outcomes, &self.diff, &self.actions]
+            .iter()
+            .all(|part| part.is_empty())
     }
 
     /// The whole report. Keys are in byte order, as canonical JSON has them.
@@ -198,7 +198,10 @@ fn write_op(op: &Op, out: &mut Vec<u8>) {
     let (name, value) = match &op.change {
         Change::Set(value) => ("set", Some(value.to_canonical())),
         Change::Delete => ("delete", None),
-        Change::Incr(by) => ("incr", Some(crate::json::Json::Number(by.clone()).to_canonical())),
+        Change::Incr(by) => (
+            "incr",
+            Some(crate::json::Json::Number(by.clone()).to_canonical()),
+        ),
         Change::Append(value) => ("append", Some(value.to_canonical())),
         Change::Object => ("object", None),
     };
@@ -229,7 +232,7 @@ fn optional(key: &str, value: Option<&str>, out: &mut Vec<u8>) {
 }
 
 fn write_int(value: i64, out: &mut Vec<u8>) {
-    write!(out, "{value}").expect("writing to a Vec does not fail");
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Command, Context, CrewIx, Diff, Engine, Fact, Failure, Outcome, Output, Pace, Reason, RunId,
-    Slice, StartAt, Timer, Timing,
-    action::complete,
+    Command, Context, CrewIx, Diff, Emission, Engine, Fact, Failure, Outcome, Output, Pace, Plan,
+    Reason, RunId, Slice, StartAt, State, Timer, Timing,
+    action::{self, IdKey},
     crew::{Finished, Phase, Running},
     deliver::on_stride,
     pattern,
@@ -14,14 +14,21 @@ use super::{
 impl Engine {
     pub(super) fn take_result(&mut self, run: RunId, attempt: u32, outcome: Outcome) {
         let crew = &mut self.state.crews[run.crew.at()];
-        let at = crew.running.iter().position(|running| {
-            running.run.key == run.key && running.attempt == attempt
-        });
+        let at = crew
+            .running
+            .iter()
+            .position(|running| running.run.key == run.key && running.attempt == attempt);
         let at = at.expect("only results of attempts under way become records");
-        if let Phase::InFlight { deadline: Some(deadline) } = crew.running[at].phase {
-            self.state.timers.remove(&(deadline, Timer::Deadline(run, attempt)));
+        if let Phase::InFlight {
+            deadline: Some(deadline),
+        } = crew.running[at].phase
+        {
+            self.state
+                .timers
+                .remove(&(deadline, Timer::Deadline(run, attempt)));
         }
-        self.end_attempt(run.crew, at, outcome);
+        let plan = Arc::clone(&self.plan);
+        self.end_attempt(&plan, run.crew, at, outcome);
     }
 
     pub(super) fn time_out(&mut self, run: RunId, attempt: u32) {
@@ -29,66 +36,97 @@ impl Engine {
             return;
         }
         let crew = &self.state.crews[run.crew.at()];
-        let at = crew.running.iter().position(|running| running.run.key == run.key);
+        let at = crew
+            .running
+            .iter()
+            .position(|running| running.run.key == run.key);
         let at = at.expect("it is in flight");
         self.command(Command::Cancel { run, attempt });
         let limit = self.plan.crew(run.crew).spec.timeout.unwrap_or_default();
         let message = format!("took longer than `timeout_ms` ({})", limit.micros() / 1_000);
-        self.end_attempt(run.crew, at, Self::failure(Reason::Timeout, message));
+        let plan = Arc::clone(&self.plan);
+        self.end_attempt(&plan, run.crew, at, Self::failure(Reason::Timeout, message));
     }
 
     /// §7: a `let` run that must land now is not back.
     pub(super) fn miss(&mut self, crew: CrewIx, at: usize, slice: Slice) {
         let running = &mut self.state.crews[crew.at()].running[at];
-        let (run, attempt) = (RunId { crew, key: running.run.key }, running.attempt);
-        if let Phase::InFlight { deadline: Some(deadline) } = running.phase {
-            self.state.timers.remove(&(deadline, Timer::Deadline(run, attempt)));
+        let (run, attempt) = (
+            RunId {
+                crew,
+                key: running.run.key,
+            },
+            running.attempt,
+        );
+        if let Phase::InFlight {
+            deadline: Some(deadline),
+        } = running.phase
+        {
+            self.state
+                .timers
+                .remove(&(deadline, Timer::Deadline(run, attempt)));
         }
-        self.state.timers.retain(|(_, timer)| *timer != Timer::Retry(run));
+        self.state
+            .timers
+            .retain(|(_, timer)| *timer != Timer::Retry(run));
         self.command(Command::Cancel { run, attempt });
         let message = format!("was not back by slice {}, in which it had to land", slice.0);
-        self.finish(crew, at, Self::failure(Reason::Missed, message));
+        let plan = Arc::clone(&self.plan);
+        self.finish(&plan, crew, at, Self::failure(Reason::Missed, message));
     }
 
-    fn end_attempt(&mut self, crew: CrewIx, at: usize, outcome: Outcome) {
-        let plan = Arc::clone(&self.plan);
+    fn end_attempt(&mut self, plan: &Plan, crew: CrewIx, at: usize, outcome: Outcome) {
         let spec = &plan.crew(crew).spec;
+        // The slice a `let` run lands in may be the one worked on, waiting for just this run.
+        let here = self
+            .state
+            .turn
+            .as_ref()
+            .filter(|turn| !turn.landed)
+            .map(|turn| turn.slice);
         let running = &mut self.state.crews[crew.at()].running[at];
-        let run = RunId { crew, key: running.run.key };
+        let run = RunId {
+            crew,
+            key: running.run.key,
+        };
         if let Outcome::Failed(failure) = &outcome
             && running.attempt < spec.retry.attempts
         {
             let (attempt, failure) = (running.attempt, failure.clone());
             let pause = spec.retry.pause_after(attempt);
             running.phase = Phase::Paused;
-            self.note(|| Fact::AttemptFailed { run, attempt, failure });
+            self.note(|| Fact::AttemptFailed {
+                run,
+                attempt,
+                failure,
+            });
             if pause == super::Span::ZERO {
                 self.try_again(run);
             } else {
-                self.state.timers.insert((self.state.now.plus(pause), Timer::Retry(run)));
+                self.state
+                    .timers
+                    .insert((self.state.now.plus(pause), Timer::Retry(run)));
             }
             return;
         }
         match (spec.timing, running.land_at) {
-            (Timing::Let { .. }, Some(land_at)) if self.must_wait_for(land_at) => {
-                running_phase(&mut self.state.crews[crew.at()].running[at], Phase::Held(outcome));
+            (Timing::Let { .. }, Some(land_at)) if here != Some(land_at) => {
+                running.phase = Phase::Held(outcome);
             }
             _ => {
-                self.finish(crew, at, outcome);
-                self.start_next(crew);
+                self.finish(plan, crew, at, outcome);
+                self.start_next(plan, crew);
             }
         }
     }
 
-    /// Whether a `let` run that is back must be held for its slice.
-    fn must_wait_for(&self, land_at: Slice) -> bool {
-        let here = self.state.turn.as_ref().map(|turn| turn.slice);
-        here != Some(land_at) || self.state.turn.as_ref().is_some_and(|turn| turn.landed)
-    }
-
     pub(super) fn try_again(&mut self, run: RunId) {
         let crew = &mut self.state.crews[run.crew.at()];
-        let Some(at) = crew.running.iter().position(|running| running.run.key == run.key) else {
+        let Some(at) = crew
+            .running
+            .iter()
+            .position(|running| running.run.key == run.key)
+        else {
             return;
         };
         crew.running[at].attempt += 1;
@@ -96,8 +134,7 @@ impl Engine {
     }
 
     /// A place is free: the next ready run takes it, now or when the crew may run again.
-    fn start_next(&mut self, crew: CrewIx) {
-        let plan = Arc::clone(&self.plan);
+    fn start_next(&mut self, plan: &Plan, crew: CrewIx) {
         let spec = &plan.crew(crew).spec;
         if self.state.crews[crew.at()].ready.is_empty() {
             return;
@@ -106,14 +143,14 @@ impl Engine {
         let turn = turn.filter(|turn| plan.crew(crew).level == turn.level);
         let in_step = super::crew::in_step(spec, plan.settings.pace);
         match (turn, spec.start) {
-            (Some(turn), StartAt::Close) if in_step => self.start_ready(crew, turn.slice),
-            (_, StartAt::Arrival) => self.start_ready(crew, self.state.inbox.open),
+            (Some(turn), StartAt::Close) if in_step => self.start_ready(plan, crew, turn.slice),
+            (_, StartAt::Arrival) => self.start_ready(plan, crew, self.state.inbox.open),
             _ if plan.settings.pace == Pace::Virtual => {}
             _ => {
                 let open = self.state.inbox.open;
                 let next = on_stride(spec, open);
                 if next == open {
-                    self.start_ready(crew, open);
+                    self.start_ready(plan, crew, open);
                 } else {
                     self.state.agenda.insert((next, crew));
                 }
@@ -122,102 +159,163 @@ impl Engine {
     }
 
     /// A run is over: it leaves its place and will land.
-    pub(super) fn finish(&mut self, crew: CrewIx, at: usize, outcome: Outcome) {
-        let plan = Arc::clone(&self.plan);
-        let saw = self.saw(crew, at);
+    pub(super) fn finish(&mut self, plan: &Plan, crew: CrewIx, at: usize, outcome: Outcome) {
+        let saw = self.saw(plan, crew, at);
         let running = self.state.crews[crew.at()].running.remove(at);
-        let land = self.landing_slice(crew, &running);
-        let run = RunId { crew, key: running.run.key };
-        let (outcome, diff) = match outcome {
-            Outcome::Done(output) => match self.check(crew, &running.view, &output) {
-                Ok(diff) => (Outcome::Done(output), diff),
-                Err(failure) => (Outcome::Failed(failure), Diff::default()),
-            },
-            failed @ Outcome::Failed(_) => (failed, Diff::default()),
+        let land = self.landing_slice(plan, crew, &running);
+        let run = RunId {
+            crew,
+            key: running.run.key,
         };
-        let mut actions = Vec::new();
-        if let Outcome::Done(output) = &outcome
-            && !output.actions.is_empty()
-        {
-            let clock = self.state.inbox.clock.expect("a run starts in a slice, which has an epoch");
-            let now = clock.end(running.slice);
-            let name = &plan.crew(crew).spec.name;
-            actions = complete(&self.state.stream, name, run, &running.run.triggers, now, &output.actions);
-        }
-        let published = plan.crew(crew).spec.start == StartAt::Arrival;
+        let (outcome, diff) = match outcome {
+            Outcome::Done(output) => match check(plan, crew, &running.view, &output) {
+                Ok(diff) => (Outcome::Done(output), diff),
+                Err(failure) => (Outcome::Failed(failure), None),
+            },
+            failed @ Outcome::Failed(_) => (failed, None),
+        };
+        let items = match &outcome {
+            Outcome::Done(output) => self.complete(plan, run, &running, output),
+            Outcome::Failed(_) => Vec::new(),
+        };
+        let published = !plan.starts_at_close(crew);
         if published {
-            let items = actions.iter().cloned().map(super::Emission::Action).collect();
-            self.send(land, items);
+            self.send(land, items.clone());
         }
-        let here = self.state.turn.as_ref().is_some_and(|turn| turn.slice == land && !turn.landed);
-        if !here || self.state.turn.as_ref().is_some_and(|turn| !turn.here.contains(&crew)) {
-            self.state.agenda.insert((land, crew));
-        }
+        self.visit(plan, crew, land);
         let missing = running.run.missing();
-        self.state.crews[crew.at()].finished.push(Finished {
+        let finished = Finished {
             key: run.key,
             land,
             outcome,
-            diff: Arc::new(diff),
+            diff,
             saw,
-            actions,
+            items,
             published,
             missing,
-        });
+        };
+        self.state.crews[crew.at()].finished.push(finished);
+    }
+
+    /// Turns the drafts of a run into actions.
+    fn complete(
+        &mut self,
+        plan: &Plan,
+        run: RunId,
+        running: &Running,
+        output: &Output,
+    ) -> Vec<Emission> {
+        if output.actions.is_empty() {
+            return Vec::new();
+        }
+        let State {
+            inbox,
+            crews,
+            stream,
+            ..
+        } = &mut self.state;
+        let clock = inbox
+            .clock
+            .expect("a run starts in a slice, which has an epoch");
+        let name = &plan.crew(run.crew).spec.name;
+        let key = &mut crews[run.crew.at()].id_key;
+        let key = key.get_or_insert_with(|| IdKey::new(stream, name));
+        let now = clock.end(running.slice);
+        action::complete(
+            stream,
+            key,
+            run,
+            &running.run.triggers,
+            now,
+            &output.actions,
+        )
+    }
+
+    /// Sees to it that a crew is visited in the slice its run lands in.
+    fn visit(&mut self, plan: &Plan, crew: CrewIx, land: Slice) {
+        let level = plan.crew(crew).level;
+        match self.state.turn.as_mut().filter(|turn| turn.slice == land) {
+            Some(turn) if level > turn.level => {
+                turn.active.insert(crew);
+            }
+            Some(turn) if level == turn.level && !turn.landed => {}
+            _ => {
+                self.state.agenda.insert((land, crew));
+            }
+        }
     }
 
     /// The slice a run that is back lands in: the one it must, or the open one.
-    fn landing_slice(&self, crew: CrewIx, running: &Running) -> Slice {
+    fn landing_slice(&self, plan: &Plan, crew: CrewIx, running: &Running) -> Slice {
         let open = self.state.inbox.open;
-        let Some(land_at) = running.land_at else { return open };
+        let Some(land_at) = running.land_at else {
+            return open;
+        };
         let done = self.state.done.is_some_and(|done| land_at <= done);
         let passed = self.state.turn.as_ref().is_some_and(|turn| {
-            let level = self.plan.crew(crew).level;
+            let level = plan.crew(crew).level;
             turn.slice == land_at && (level < turn.level || (level == turn.level && turn.landed))
         });
         if done || passed { open } else { land_at }
     }
-
-    /// Everything about an output that can be said without the other crews of its slice.
-    fn check(&self, crew: CrewIx, view: &Context, output: &Output) -> Result<Diff, Failure> {
-        let fail = |reason, message| Err(Failure { reason, message });
-        let (settings, name) = (&self.plan.settings, &self.plan.crew(crew).spec.name);
-        let limits = &settings.limits;
-        if output.actions.len() > limits.actions_per_run {
-            let (got, most) = (output.actions.len(), limits.actions_per_run);
-            let message = format!("answered with {got} actions, the limit is {most} (`Limits::actions_per_run`)");
-            return fail(Reason::Limit, message);
-        }
-        if output.diff.0.len() > limits.ops_per_run {
-            let (got, most) = (output.diff.0.len(), limits.ops_per_run);
-            let message = format!("made {got} context changes, the limit is {most} (`Limits::ops_per_run`)");
-            return fail(Reason::Limit, message);
-        }
-        if let Some(draft) = output.actions.iter().find(|draft| draft.payload.as_bytes().len() > limits.payload_bytes) {
-            let (got, most) = (draft.payload.as_bytes().len(), limits.payload_bytes);
-            let message = format!("action `{}` has {got} bytes of payload, the limit is {most} (`Limits::payload_bytes`)", draft.kind);
-            return fail(Reason::Limit, message);
-        }
-        if output.diff.is_empty() {
-            return Ok(Diff::default());
-        }
-        let access = settings.context.access.get(name);
-        if let Some(globs) = access.and_then(|access| access.write.as_deref()) {
-            let refused = output.diff.0.iter().find(|op| !globs.iter().any(|glob| pattern::grants(glob, &op.path)));
-            if let Some(op) = refused {
-                let path = op.path.join(".");
-                let message = format!("may not write `{path}`; `context.access.{name}.write` allows {}", globs.join(", "));
-                return fail(Reason::CtxAccess, message);
-            }
-        }
-        // Only what the writer saw is replaced by an object it sets.
-        match view.readable(access).spell_out(&output.diff) {
-            Ok((diff, _)) => Ok(diff),
-            Err(error) => fail(Reason::CtxType, error.to_string()),
-        }
-    }
 }
 
-fn running_phase(running: &mut Running, phase: Phase) {
-    running.phase = phase;
+/// Everything about an output that can be said without the other crews of its slice.
+fn check(
+    plan: &Plan,
+    crew: CrewIx,
+    view: &Context,
+    output: &Output,
+) -> Result<Option<Arc<Diff>>, Failure> {
+    let fail = |reason, message| Err(Failure { reason, message });
+    let (settings, name) = (&plan.settings, &plan.crew(crew).spec.name);
+    let limits = &settings.limits;
+    if output.actions.len() > limits.actions_per_run {
+        let (got, most) = (output.actions.len(), limits.actions_per_run);
+        let message =
+            format!("answered with {got} actions, the limit is {most} (`Limits::actions_per_run`)");
+        return fail(Reason::Limit, message);
+    }
+    if output.diff.0.len() > limits.ops_per_run {
+        let (got, most) = (output.diff.0.len(), limits.ops_per_run);
+        let message =
+            format!("made {got} context changes, the limit is {most} (`Limits::ops_per_run`)");
+        return fail(Reason::Limit, message);
+    }
+    if let Some(draft) = output
+        .actions
+        .iter()
+        .find(|draft| draft.payload.as_bytes().len() > limits.payload_bytes)
+    {
+        let (got, most) = (draft.payload.as_bytes().len(), limits.payload_bytes);
+        let message = format!(
+            "action `{}` has {got} bytes of payload, the limit is {most} (`Limits::payload_bytes`)",
+            draft.kind
+        );
+        return fail(Reason::Limit, message);
+    }
+    if output.diff.is_empty() {
+        return Ok(None);
+    }
+    let access = settings.context.access.get(name);
+    if let Some(globs) = access.and_then(|access| access.write.as_deref()) {
+        let refused = output
+            .diff
+            .0
+            .iter()
+            .find(|op| !globs.iter().any(|glob| pattern::grants(glob, &op.path)));
+        if let Some(op) = refused {
+            let path = op.path.join(".");
+            let message = format!(
+                "may not write `{path}`; `context.access.{name}.write` allows {}",
+                globs.join(", ")
+            );
+            return fail(Reason::CtxAccess, message);
+        }
+    }
+    // Only what the writer saw is replaced by an object it sets.
+    match view.readable(access).spell_out(&output.diff) {
+        Ok((diff, _)) => Ok(Some(Arc::new(diff))),
+        Err(error) => fail(Reason::CtxType, error.to_string()),
+    }
 }

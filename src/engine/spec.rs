@@ -203,7 +203,10 @@ impl Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts: 1, backoff: Span::ZERO }
+        Self {
+            attempts: 1,
+            backoff: Span::ZERO,
+        }
     }
 }
 

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    Command, Context, CrewIx, CrewSpec, Engine, Fact, Job, Need, Outcome, Pace, Record, RunId,
-    Slice, StartAt, Timer, Timing,
-    crew::{CachedView, Phase, Run, Running},
+    Command, Context, CrewIx, CrewSpec, Engine, Fact, Job, Need, Outcome, Pace, Plan, Record,
+    RunId, Slice, StartAt, State, Timer, Timing,
+    crew::{CachedView, CrewState, Phase, Run, Running},
 };
 
 impl Engine {
     /// Starts ready runs while there is a free place. `slice` is the one worked on, or the open
     /// one between slices.
-    pub(super) fn start_ready(&mut self, crew: CrewIx, slice: Slice) {
-        let plan = Arc::clone(&self.plan);
+    pub(super) fn start_ready(&mut self, plan: &Plan, crew: CrewIx, slice: Slice) {
         let spec = &plan.crew(crew).spec;
         while self.state.crews[crew.at()].has_place(spec) {
-            let Some(run) = self.state.crews[crew.at()].ready.pop_front() else { return };
+            let Some(run) = self.state.crews[crew.at()].ready.pop_front() else {
+                return;
+            };
             let slice = match spec.start {
                 StartAt::Close => slice,
                 StartAt::Arrival => run.key.trigger.max(self.state.inbox.open),
@@ -40,7 +41,14 @@ impl Engine {
         }
         let view = self.view(crew, spec, &run, slice);
         let phase = Phase::InFlight { deadline: None };
-        let running = Running { run, attempt: 1, slice, land_at, view, phase };
+        let running = Running {
+            run,
+            attempt: 1,
+            slice,
+            land_at,
+            view,
+            phase,
+        };
         self.state.crews[crew.at()].running.push(running);
         self.state.counters.started += 1;
         let last = self.state.crews[crew.at()].running.len() - 1;
@@ -52,20 +60,39 @@ impl Engine {
         let timeout = self.plan.crew(crew).spec.timeout;
         let now = self.state.now;
         let running = &mut self.state.crews[crew.at()].running[at];
-        let run = RunId { crew, key: running.run.key };
+        let run = RunId {
+            crew,
+            key: running.run.key,
+        };
         let (attempt, slice) = (running.attempt, running.slice);
         let deadline = timeout.map(|timeout| now.plus(timeout));
         running.phase = Phase::InFlight { deadline };
-        let met: Vec<Option<Slice>> =
-            running.run.met.iter().map(|met| met.as_ref().map(|met| met.slice)).collect();
+        let met: Vec<Option<Slice>> = running
+            .run
+            .met
+            .iter()
+            .map(|met| met.as_ref().map(|met| met.slice))
+            .collect();
         if let Some(deadline) = deadline {
-            self.state.timers.insert((deadline, Timer::Deadline(run, attempt)));
+            self.state
+                .timers
+                .insert((deadline, Timer::Deadline(run, attempt)));
         }
         if self.facts.is_some() {
             let met = met.clone();
-            self.note(|| Fact::Started { run, attempt, slice, met });
+            self.note(|| Fact::Started {
+                run,
+                attempt,
+                slice,
+                met,
+            });
         }
-        self.derive(Record::Start { run, attempt, slice, met });
+        self.derive(Record::Start {
+            run,
+            attempt,
+            slice,
+            met,
+        });
         self.command_start(crew, at);
     }
 
@@ -75,16 +102,27 @@ impl Engine {
             return;
         }
         let running = &self.state.crews[crew.at()].running[at];
-        let clock = self.state.inbox.clock.expect("a run starts in a slice, which has an epoch");
-        let access = self.plan.settings.context.access.get(&self.plan.crew(crew).spec.name);
+        let clock = self
+            .state
+            .inbox
+            .clock
+            .expect("a run starts in a slice, which has an epoch");
+        let access = &self.plan.settings.context.access;
+        let access = match access.is_empty() {
+            true => None,
+            false => access.get(&self.plan.crew(crew).spec.name),
+        };
         let job = Job {
-            run: RunId { crew, key: running.run.key },
+            run: RunId {
+                crew,
+                key: running.run.key,
+            },
             attempt: running.attempt,
             slice: running.slice,
             now: clock.end(running.slice),
             triggers: running.run.triggers.clone(),
             view: running.view.readable(access),
-            met: running.run.met.to_vec(),
+            met: running.run.met.clone(),
         };
         self.command(Command::Start(Box::new(job)));
     }
@@ -93,40 +131,71 @@ impl Engine {
     /// earlier runs changed in this slice.
     fn view(&mut self, crew: CrewIx, spec: &CrewSpec, run: &Run, slice: Slice) -> Context {
         let saw = self.seen_crews(spec, crew, run, slice);
-        let state = &mut self.state;
-        let commits = run.base.as_ref().map_or(state.commits, |base| base.commits);
-        let cached = state.crews[crew.at()].view.take().filter(|cached| {
-            cached.slice == slice && cached.commits == commits && cached.saw == saw
-        });
-        let mut view = cached.unwrap_or_else(|| {
-            let base = run.base.as_ref().map_or(&state.context, |base| &base.context);
-            let mut context = base.clone();
-            let diffs = state.turn.as_ref().map(|turn| &turn.diffs);
-            for diff in saw.iter().filter_map(|crew| diffs?.get(crew)).flatten() {
-                // It was applied to what has landed; where that cannot be repeated on this
-                // view, the view goes without it.
-                let _skipped = context.apply_all(diff);
+        let State {
+            crews,
+            turn,
+            context,
+            commits,
+            ..
+        } = &mut self.state;
+        let CrewState { view, finished, .. } = &mut crews[crew.at()];
+        let commits = run.base.as_ref().map_or(*commits, |base| base.commits);
+        let is_same = |view: &&mut CachedView| {
+            view.slice == slice && view.commits == commits && view.saw == saw
+        };
+        let view = match view.as_mut().filter(is_same) {
+            Some(same) => same,
+            None => {
+                let mut base = run
+                    .base
+                    .as_ref()
+                    .map_or(&*context, |base| &base.context)
+                    .clone();
+                let diffs = turn.as_ref().map(|turn| &turn.diffs);
+                for diff in saw.iter().filter_map(|crew| diffs?.get(crew)).flatten() {
+                    // It was applied to what has landed; where that cannot be repeated on this
+                    // view, the view goes without it.
+                    let _skipped = base.apply_all(diff);
+                }
+                view.insert(CachedView {
+                    slice,
+                    commits,
+                    saw,
+                    context: base,
+                    applied: 0,
+                })
             }
-            CachedView { slice, commits, saw, context, applied: 0 }
-        });
-        let own = &state.crews[crew.at()].finished;
+        };
         if spec.concurrency == 1 {
-            for finished in own[view.applied..].iter().filter(|finished| finished.land == slice) {
-                let _skipped = view.context.apply_all(&finished.diff);
+            let own = finished[view.applied..]
+                .iter()
+                .filter(|finished| finished.land == slice);
+            for diff in own.filter_map(|finished| finished.diff.as_ref()) {
+                let _skipped = view.context.apply_all(diff);
             }
         }
-        view.applied = own.len();
-        let context = view.context.clone();
-        state.crews[crew.at()].view = Some(view);
-        context
+        view.applied = finished.len();
+        view.context.clone()
     }
 
     /// The crews whose changes of this slice a run reads: its satisfied offset-0 needs.
-    fn seen_crews(&self, spec: &CrewSpec, crew: CrewIx, run: &Run, slice: Slice) -> SmallVec<[CrewIx; 2]> {
-        let Some(turn) = self.state.turn.as_ref().filter(|turn| turn.slice == slice) else {
+    fn seen_crews(
+        &self,
+        spec: &CrewSpec,
+        crew: CrewIx,
+        run: &Run,
+        slice: Slice,
+    ) -> SmallVec<[CrewIx; 2]> {
+        let turn = self.state.turn.as_ref();
+        let turn = turn.filter(|turn| turn.slice == slice && !turn.diffs.is_empty());
+        let Some(turn) = turn.filter(|_| !run.met.is_empty()) else {
             return SmallVec::new();
         };
-        let needs = spec.needs.iter().zip(&self.plan.crew(crew).needs).zip(&run.met);
+        let needs = spec
+            .needs
+            .iter()
+            .zip(&self.plan.crew(crew).needs)
+            .zip(&run.met);
         let mut saw: SmallVec<[CrewIx; 2]> = needs
             .filter_map(|((need, ix), met)| match (need, ix, met) {
                 (Need::Crew { offset: 0, .. }, super::plan::NeedIx::Crew(ix), Some(met))
@@ -143,8 +212,7 @@ impl Engine {
     }
 
     /// The crews a run that came back had seen, for conflicts (rule X2).
-    pub(super) fn saw(&self, crew: CrewIx, at: usize) -> SmallVec<[CrewIx; 2]> {
-        let plan = &self.plan;
+    pub(super) fn saw(&self, plan: &Plan, crew: CrewIx, at: usize) -> SmallVec<[CrewIx; 2]> {
         let running = &self.state.crews[crew.at()].running[at];
         self.seen_crews(&plan.crew(crew).spec, crew, &running.run, running.slice)
     }
@@ -158,16 +226,20 @@ impl Engine {
             self.look_at(run.crew, spec, open, run.key);
             return;
         }
-        let Some(mut waited) = self.state.crews[run.crew.at()].stop_waiting(run.key) else { return };
+        let Some(mut waited) = self.state.crews[run.crew.at()].stop_waiting(run.key) else {
+            return;
+        };
         self.look_up_needs(run.crew, &mut waited);
         super::deliver::hide_unseen(&plan, run.crew, &mut waited, open);
         self.state.crews[run.crew.at()].make_ready(waited);
-        self.start_ready(run.crew, open);
+        self.start_ready(&plan, run.crew, open);
     }
 
     /// Whether an attempt is with the crew right now.
     pub(super) fn is_in_flight(&self, run: RunId, attempt: u32) -> bool {
-        let Some(crew) = self.state.crews.get(run.crew.at()) else { return false };
+        let Some(crew) = self.state.crews.get(run.crew.at()) else {
+            return false;
+        };
         crew.running.iter().any(|running| {
             running.run.key == run.key
                 && running.attempt == attempt

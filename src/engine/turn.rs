@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Command, Context, CrewIx, Diff, Emission, Engine, ErrorEvent, Fact, Reason, Record,
-    RunId, Slice, StartAt, Timestamp, Trouble, conflicts::Writes, crew::Disabled, report::Report,
+    Command, Context, CrewIx, Diff, Emission, Engine, ErrorEvent, Fact, Reason, Record, RunId,
+    Slice, Timestamp, Trouble, conflicts::Writes, crew::Disabled, report::Report,
 };
 
 /// The slice in work.
@@ -36,7 +36,7 @@ pub(super) struct Turn {
     pub diffs: BTreeMap<CrewIx, Vec<Arc<Diff>>>,
     pub writes: Writes,
     pub report: Report,
-    pub actions: Vec<Action>,
+    pub items: Vec<Emission>,
     pub errors: Vec<ErrorEvent>,
     /// Crews with a failed run in this slice.
     pub failed: BTreeSet<CrewIx>,
@@ -58,7 +58,7 @@ impl Engine {
             diffs: BTreeMap::new(),
             writes: Writes::default(),
             report: Report::default(),
-            actions: Vec::new(),
+            items: Vec::new(),
             errors: Vec::new(),
             failed: BTreeSet::new(),
         };
@@ -68,16 +68,22 @@ impl Engine {
             turn.active.insert(*crew);
             self.state.agenda.pop_first();
         }
-        for arrived in members {
-            turn.report.member(&arrived);
-            let route = self.route(&arrived.event.kind);
-            for &crew in route.iter() {
-                turn.active.insert(crew);
-                if self.plan.crew(crew).spec.start == StartAt::Close {
-                    self.state.crews[crew.at()].pending.push(Arc::clone(&arrived));
+        let plan = Arc::clone(&self.plan);
+        let mut members = members.into_iter().peekable();
+        while let Some(first) = members.peek() {
+            // Events of one kind stand together more often than not.
+            let kind = first.event.kind.clone();
+            let route = self.route(&kind);
+            while let Some(arrived) = members.next_if(|next| next.event.kind == kind) {
+                turn.report.member(&arrived);
+                for &crew in route.iter().filter(|crew| plan.starts_at_close(**crew)) {
+                    self.state.crews[crew.at()]
+                        .pending
+                        .push(Arc::clone(&arrived));
                 }
             }
-            self.see_kind(&arrived.event.kind, slice, &mut turn.active);
+            turn.active.extend(route.iter());
+            self.see_kind(&kind, slice, &mut turn.active);
         }
         self.state.turn = Some(turn);
     }
@@ -85,7 +91,9 @@ impl Engine {
     /// Goes on with the slice as far as it can; `false` means runs must come back first.
     pub(super) fn step_turn(&mut self) -> bool {
         let pace = self.plan.settings.pace;
-        let Some(turn) = &mut self.state.turn else { return true };
+        let Some(turn) = &mut self.state.turn else {
+            return true;
+        };
         if !turn.landed {
             let (slice, crews) = (turn.slice, &self.state.crews);
             let plan = &self.plan;
@@ -107,7 +115,11 @@ impl Engine {
         turn.landed = false;
         turn.here.clear();
         let slice = turn.slice;
-        while let Some(&crew) = self.state.turn.as_ref().and_then(|turn| turn.active.first())
+        while let Some(&crew) = self
+            .state
+            .turn
+            .as_ref()
+            .and_then(|turn| turn.active.first())
             && self.plan.crew(crew).level == level
         {
             let turn = self.state.turn.as_mut().expect("a turn is being worked on");
@@ -122,15 +134,28 @@ impl Engine {
     fn commit(&mut self) {
         self.expire();
         self.disable_failing();
-        let Some(turn) = self.state.turn.take() else { return };
-        let Turn { slice, finishing, merged, mut report, actions, errors, .. } = turn;
+        let Some(turn) = self.state.turn.take() else {
+            return;
+        };
+        let Turn {
+            slice,
+            finishing,
+            merged,
+            mut report,
+            mut items,
+            errors,
+            ..
+        } = turn;
         self.state.done = Some(slice);
         if finishing {
             self.state.finished = true;
-            self.state.inbox.open = slice.next();
+            self.state.inbox.close(slice, &self.plan.settings);
         }
         if !report.is_empty() {
-            let digest = self.state.digest.expect("a slice with something in it has an epoch");
+            let digest = self
+                .state
+                .digest
+                .expect("a slice with something in it has an epoch");
             let text = report.text(slice);
             let digest = digest.after(text);
             self.state.digest = Some(digest);
@@ -138,11 +163,14 @@ impl Engine {
             self.state.context = merged;
             if self.facts.is_some() {
                 let report = String::from_utf8_lossy(text).into_owned();
-                self.note(|| Fact::Committed { slice, digest, report });
+                self.note(|| Fact::Committed {
+                    slice,
+                    digest,
+                    report,
+                });
             }
             self.derive(Record::Commit { slice, digest });
-            let items = actions.into_iter().map(Emission::Action);
-            let items = items.chain(errors.into_iter().map(Emission::Error)).collect();
+            items.extend(errors.into_iter().map(Emission::Error));
             self.send(slice, items);
             self.command(Command::Committed { slice, digest });
         }
@@ -200,8 +228,18 @@ impl Engine {
             let failures = health.failures;
             self.state.agenda.insert((from, ix));
             let what = Trouble::CrewDisabled { failures };
-            let error = ErrorEvent { crew: spec.name.clone(), run: None, slice, what, missing: Vec::new() };
-            self.note(|| Fact::Disabled { crew: ix, from, until });
+            let error = ErrorEvent {
+                crew: spec.name.clone(),
+                run: None,
+                slice,
+                what,
+                missing: Vec::new(),
+            };
+            self.note(|| Fact::Disabled {
+                crew: ix,
+                from,
+                until,
+            });
             if let Some(turn) = &mut self.state.turn {
                 turn.report.error(&error);
                 turn.errors.push(error);
@@ -212,22 +250,48 @@ impl Engine {
     /// Writes down that a run ended without running, and tells the error sink where it matters.
     pub(super) fn end_run(&mut self, run: RunId, reason: Reason, missing: Vec<usize>) {
         let spec = &self.plan.crews[run.crew.at()].spec;
-        let missing: Vec<String> = missing.iter().map(|&need| spec.needs[need].to_string()).collect();
+        let missing: Vec<String> = missing
+            .iter()
+            .map(|&need| spec.needs[need].to_string())
+            .collect();
         let name = spec.name.clone();
         self.state.counters.ended += 1;
-        let Some(turn) = &mut self.state.turn else { return };
+        let Some(turn) = &mut self.state.turn else {
+            return;
+        };
         let slice = turn.slice;
         turn.report.ended(&name, run, reason, &missing);
-        if matches!(reason, Reason::Overflow | Reason::Expired | Reason::Unsatisfied) {
+        if matches!(
+            reason,
+            Reason::Overflow | Reason::Expired | Reason::Unsatisfied
+        ) {
             let message = match reason {
-                Reason::Overflow => format!("more than `max_backlog` ({}) runs waited, the oldest went", spec.max_backlog),
-                Reason::Expired => format!("did not start within `expire_after` ({}) slices", spec.expire_after),
+                Reason::Overflow => format!(
+                    "more than `max_backlog` ({}) runs waited, the oldest went",
+                    spec.max_backlog
+                ),
+                Reason::Expired => format!(
+                    "did not start within `expire_after` ({}) slices",
+                    spec.expire_after
+                ),
                 _ => "the input ended before it could start".to_owned(),
             };
             let what = Trouble::Run(super::Failure { reason, message });
             let missing = missing.clone();
-            turn.errors.push(ErrorEvent { crew: name, run: Some(run.key), slice, what, missing });
+            turn.errors.push(ErrorEvent {
+                crew: name,
+                run: Some(run.key),
+                slice,
+                what,
+                missing,
+            });
         }
-        self.note(|| Fact::Ended { run, slice, reason, message: None, missing });
+        self.note(|| Fact::Ended {
+            run,
+            slice,
+            reason,
+            message: None,
+            missing,
+        });
     }
 }

@@ -45,7 +45,9 @@ pub enum RuntimeError {
         error: PlanError,
     },
     /// The journal was written with another plan.
-    #[error("journal of stream `{stream}` was written with another plan ({what} differs); go on with the old plan, or give this one a new journal")]
+    #[error(
+        "journal of stream `{stream}` was written with another plan ({what} differs); go on with the old plan, or give this one a new journal"
+    )]
     OtherPlan {
         /// The stream.
         stream: StreamId,
@@ -53,7 +55,9 @@ pub enum RuntimeError {
         what: String,
     },
     /// The journal does not begin as one.
-    #[error("journal of stream `{0}` has neither a header nor a snapshot; it is not one, or was cut")]
+    #[error(
+        "journal of stream `{0}` has neither a header nor a snapshot; it is not one, or was cut"
+    )]
     NoHeader(StreamId),
     /// The stream is not in the journal.
     #[error("the journal has no stream `{stream}`{}", .meant.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]

@@ -17,14 +17,20 @@ pub struct Acceptance {
 impl Acceptance {
     /// No window at all: files, tests, replays.
     pub fn anything() -> Self {
-        Self { past: None, future: None }
+        Self {
+            past: None,
+            future: None,
+        }
     }
 }
 
 impl Default for Acceptance {
     fn default() -> Self {
         const DAY: u32 = 24 * 60 * 60;
-        Self { past: Some(Span::from_secs(30 * DAY)), future: Some(Span::from_secs(60)) }
+        Self {
+            past: Some(Span::from_secs(30 * DAY)),
+            future: Some(Span::from_secs(60)),
+        }
     }
 }
 
@@ -35,9 +41,13 @@ pub(super) enum Refusal {
     Reserved(Kind),
     #[error("payload has {got} bytes, the limit is {limit} (`Limits::payload_bytes`)")]
     TooLarge { got: usize, limit: usize },
-    #[error("`ts` {ts} is further back than {days} days; send it sooner, or widen the acceptance window")]
+    #[error(
+        "`ts` {ts} is further back than {days} days; send it sooner, or widen the acceptance window"
+    )]
     TooOld { ts: String, days: i64 },
-    #[error("`ts` {ts} is more than {seconds} s ahead of the clock here; check the clock of the producer")]
+    #[error(
+        "`ts` {ts} is more than {seconds} s ahead of the clock here; check the clock of the producer"
+    )]
     TooNew { ts: String, seconds: i64 },
 }
 
@@ -52,19 +62,28 @@ pub(super) fn check(
     }
     let got = event.payload.as_bytes().len();
     if got > limits.payload_bytes {
-        return Err(Refusal::TooLarge { got, limit: limits.payload_bytes });
+        return Err(Refusal::TooLarge {
+            got,
+            limit: limits.payload_bytes,
+        });
     }
     if let Some(past) = acceptance.past
         && event.ts < now.minus(past)
     {
         let days = past.micros() / (24 * 60 * 60 * 1_000_000);
-        return Err(Refusal::TooOld { ts: shown(event.ts), days });
+        return Err(Refusal::TooOld {
+            ts: shown(event.ts),
+            days,
+        });
     }
     if let Some(future) = acceptance.future
         && event.ts > now.plus(future)
     {
         let seconds = future.micros() / 1_000_000;
-        return Err(Refusal::TooNew { ts: shown(event.ts), seconds });
+        return Err(Refusal::TooNew {
+            ts: shown(event.ts),
+            seconds,
+        });
     }
     Ok(())
 }

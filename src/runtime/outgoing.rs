@@ -32,5 +32,10 @@ pub(super) fn outgoing(
             (channel, None)
         }
     };
-    Outgoing { channel, stream: Some(stream.clone()), id, body: body.into() }
+    Outgoing {
+        channel,
+        stream: Some(stream.clone()),
+        id,
+        body: body.into(),
+    }
 }

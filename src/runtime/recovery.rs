@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Clock, Crews, Runtime, RuntimeError,
-    replay::Folding,
-    stream::Stream,
-};
+use super::{Clock, Crews, Runtime, RuntimeError, replay::Folding, stream::Stream};
 use crate::{
     engine::{StreamId, Timestamp},
     store::Store,
@@ -46,7 +42,10 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 tracing::warn!(%stream, crews = crews.join(", "), "crews changed since the journal was written");
                 Ok(true)
             }
-            Change::Plan(what) => Err(RuntimeError::OtherPlan { stream: stream.clone(), what }),
+            Change::Plan(what) => Err(RuntimeError::OtherPlan {
+                stream: stream.clone(),
+                what,
+            }),
         }
     }
 }

@@ -31,7 +31,14 @@ impl DeadLetter {
     /// An event that was well formed and is refused all the same.
     pub fn from_event(reason: String, text: &[u8], cursor: Cursor) -> Self {
         let (raw, truncated) = Self::cut(text);
-        Self { source: "ingress".into(), place: None, reason, raw, truncated, cursor }
+        Self {
+            source: "ingress".into(),
+            place: None,
+            reason,
+            raw,
+            truncated,
+            cursor,
+        }
     }
 
     /// `text` cut to what a dead letter shows, and whether something was cut off. A copy: a dead

@@ -11,14 +11,14 @@ use super::{
 use crate::{
     engine::Limits,
     json::Place,
-    wire::{EventError, parse_event},
+    wire::{EventError, EventReader},
 };
 
 #[derive(Debug)]
 pub(super) struct Decoder {
     name: Arc<str>,
-    limits: Limits,
     framer: Framer,
+    reader: EventReader,
     chunk: Bytes,
     taken: Cursor,
 }
@@ -27,8 +27,8 @@ impl Decoder {
     pub(super) fn new(name: &str, limits: &Limits) -> Self {
         Self {
             name: name.into(),
-            limits: limits.clone(),
             framer: Framer::new(limits.event_bytes),
+            reader: EventReader::new(limits),
             chunk: Bytes::new(),
             taken: Cursor(0),
         }
@@ -83,7 +83,7 @@ impl Decoder {
         (self.taken.0 > self.offset().saturating_add(1)).then_some(self.taken)
     }
 
-    fn deliver(&self, frame: &Frame) -> Option<Delivery> {
+    fn deliver(&mut self, frame: &Frame) -> Option<Delivery> {
         let cursor = Cursor(frame.end);
         if cursor <= self.taken {
             return None;
@@ -95,7 +95,7 @@ impl Decoder {
                 fault.to_string(),
             )));
         }
-        Some(match parse_event(&frame.text, &self.limits) {
+        Some(match self.reader.read(&frame.text) {
             Ok((stream, event)) => Delivery::Event {
                 stream,
                 event,

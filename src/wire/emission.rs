@@ -1,7 +1,5 @@
 //! What leaves a stream, as canonical JSON.
 
-use std::io::Write as _;
-
 use crate::{
     engine::{
         Action, Arrived, CrewName, ErrorEvent, LatePolicy, RunKey, StreamId, Timestamp, Trouble,
@@ -44,7 +42,8 @@ impl<'a> Members<'a> {
     }
 
     fn number(&mut self, key: &str, value: i64) {
-        write!(self.key(key), "{value}").expect("writing to a Vec does not fail");
+        self.key(key)
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn instant(&mut self, key: &str, value: Timestamp) {
@@ -66,8 +65,13 @@ pub fn write_action(stream: &StreamId, crew: &CrewName, action: &Action, out: &m
     members.optional("correlation_id", action.correlation_id.as_deref());
     members.text("id", &action.id.to_string());
     members.text("kind", action.kind.as_str());
-    members.key("payload").extend_from_slice(action.payload.as_bytes());
-    members.text("stream_id", action.stream.as_ref().unwrap_or(stream).as_str());
+    members
+        .key("payload")
+        .extend_from_slice(action.payload.as_bytes());
+    members.text(
+        "stream_id",
+        action.stream.as_ref().unwrap_or(stream).as_str(),
+    );
     members.optional("traceparent", action.traceparent.as_deref());
     members.optional("transaction_id", action.transaction_id.as_deref());
     members.instant("ts", action.ts);
@@ -106,9 +110,12 @@ fn write_trouble(error: &ErrorEvent, out: &mut Vec<u8>) {
         }
         Trouble::CrewDisabled { failures } => {
             members.number("failures", i64::from(*failures));
-            members.text("message", &format!(
-                "{failures} runs in a row failed; the crew stops until it is enabled again"
-            ));
+            members.text(
+                "message",
+                &format!(
+                    "{failures} runs in a row failed; the crew stops until it is enabled again"
+                ),
+            );
             members.text("reason", "disabled");
         }
         Trouble::Conflict { path, first, last } => {
@@ -118,7 +125,10 @@ fn write_trouble(error: &ErrorEvent, out: &mut Vec<u8>) {
             members.text("reason", "ctx_conflict");
         }
     }
-    members.optional("run", error.run.map(|run: RunKey| run.to_string()).as_deref());
+    members.optional(
+        "run",
+        error.run.map(|run: RunKey| run.to_string()).as_deref(),
+    );
     members.number("slice", error.slice.0);
     members.close();
 }
@@ -130,11 +140,14 @@ pub fn write_late(stream: &StreamId, arrived: &Arrived, policy: LatePolicy, out:
     if let Some(intended) = arrived.intended {
         members.number("intended_slice", intended.0);
     }
-    members.text("policy", match policy {
-        LatePolicy::Next => "next",
-        LatePolicy::Drop => "drop",
-        LatePolicy::DeadLetter => "dead_letter",
-        LatePolicy::Fail => "fail",
-    });
+    members.text(
+        "policy",
+        match policy {
+            LatePolicy::Next => "next",
+            LatePolicy::Drop => "drop",
+            LatePolicy::DeadLetter => "dead_letter",
+            LatePolicy::Fail => "fail",
+        },
+    );
     members.close();
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, record::{FORMAT, malformed}};
+use super::{
+    DecodeError,
+    record::{FORMAT, malformed},
+};
 use crate::engine::{CrewSpec, Plan, PlanError, StreamId, StreamSettings};
 
 /// What a journal is about.
@@ -55,8 +58,8 @@ impl Header {
     }
 
     pub(super) fn from_json(text: &[u8]) -> Result<Self, DecodeError> {
-        let header: Self =
-            serde_json::from_slice(text).map_err(|error| malformed("a header", &error.to_string()))?;
+        let header: Self = serde_json::from_slice(text)
+            .map_err(|error| malformed("a header", &error.to_string()))?;
         match header.format {
             FORMAT => Ok(header),
             found if found > FORMAT => Err(DecodeError::NewerFormat { found }),
@@ -71,7 +74,10 @@ impl Header {
         }
         let mut touched = Vec::new();
         for (old, new) in self.crews.iter().zip(&plan.crews) {
-            let renamed = CrewSpec { fingerprint: old.fingerprint.clone(), ..new.spec.clone() };
+            let renamed = CrewSpec {
+                fingerprint: old.fingerprint.clone(),
+                ..new.spec.clone()
+            };
             if *old != renamed {
                 return Change::Plan(format!("crew `{}`", new.spec.name));
             }
@@ -80,8 +86,16 @@ impl Header {
             }
         }
         if self.crews.len() != plan.crews.len() {
-            return Change::Plan(format!("{} crews instead of {}", plan.crews.len(), self.crews.len()));
+            return Change::Plan(format!(
+                "{} crews instead of {}",
+                plan.crews.len(),
+                self.crews.len()
+            ));
         }
-        if touched.is_empty() { Change::None } else { Change::Fingerprints(touched) }
+        if touched.is_empty() {
+            Change::None
+        } else {
+            Change::Fingerprints(touched)
+        }
     }
 }

@@ -25,7 +25,5 @@ pub use record::{
     Body, DecodeError, FORMAT, decode_body, decode_snapshot, encode_header, encode_records,
     encode_snapshot,
 };
-pub use redact::{
-    REDACTED, is_secret, redact_diff, redact_event, redact_keys, redact_payload,
-};
+pub use redact::{REDACTED, is_secret, redact_diff, redact_event, redact_keys, redact_payload};
 pub use timestamp::{TimestampError, parse_timestamp, write_timestamp};

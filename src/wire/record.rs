@@ -28,7 +28,9 @@ pub enum Body {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Written by a newer live-crew.
-    #[error("journal format {found} is newer than this live-crew knows ({FORMAT}); upgrade it to read this journal")]
+    #[error(
+        "journal format {found} is newer than this live-crew knows ({FORMAT}); upgrade it to read this journal"
+    )]
     NewerFormat {
         /// The format found.
         found: u8,
@@ -73,7 +75,9 @@ pub fn decode_body(body: &[u8]) -> Result<Body, DecodeError> {
             let mut last: i64 = 0;
             while !rest.is_empty() {
                 let step: i64 = take(&mut rest, "an instant")?;
-                last = last.checked_add(step).ok_or_else(|| malformed("an instant", "out of range"))?;
+                last = last
+                    .checked_add(step)
+                    .ok_or_else(|| malformed("an instant", "out of range"))?;
                 let at = Timestamp::from_micros(last)
                     .ok_or_else(|| malformed("an instant", "outside the years 1 to 9999"))?;
                 records.push((at, take(&mut rest, "a record")?));
@@ -117,7 +121,10 @@ fn append(out: Vec<u8>, value: &impl Serialize) -> Vec<u8> {
     postcard::to_extend(value, out).expect("plain data goes into a Vec")
 }
 
-fn take<'de, T: Deserialize<'de>>(rest: &mut &'de [u8], what: &'static str) -> Result<T, DecodeError> {
+fn take<'de, T: Deserialize<'de>>(
+    rest: &mut &'de [u8],
+    what: &'static str,
+) -> Result<T, DecodeError> {
     let (value, left) =
         postcard::take_from_bytes(rest).map_err(|error| malformed(what, &error.to_string()))?;
     *rest = left;
@@ -125,5 +132,8 @@ fn take<'de, T: Deserialize<'de>>(rest: &mut &'de [u8], what: &'static str) -> R
 }
 
 pub(super) fn malformed(what: &'static str, why: &str) -> DecodeError {
-    DecodeError::Malformed { what, why: why.to_owned() }
+    DecodeError::Malformed {
+        what,
+        why: why.to_owned(),
+    }
 }

@@ -19,7 +19,11 @@ pub fn redact_keys(value: &Json) -> Json {
             object
                 .iter()
                 .map(|(key, value)| {
-                    let kept = if is_secret(key) { mark() } else { redact_keys(value) };
+                    let kept = if is_secret(key) {
+                        mark()
+                    } else {
+                        redact_keys(value)
+                    };
                     (Arc::clone(key), kept)
                 })
                 .collect(),
@@ -32,7 +36,9 @@ pub fn redact_keys(value: &Json) -> Json {
 /// Whether a key names a secret: `*key*`, `*token*`, `*secret*`, `*password*`, `authorization`.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["key", "token", "secret", "password", "authorization"].iter().any(|word| key.contains(word))
+    ["key", "token", "secret", "password", "authorization"]
+        .iter()
+        .any(|word| key.contains(word))
 }
 
 /// Replaces the values at declared paths of an event's payload.
@@ -48,10 +54,17 @@ pub fn redact_payload(payload: &Payload, globs: &[String]) -> Option<Payload> {
         return None;
     }
     // It was checked against the limits when it came in.
-    let limits = JsonLimits { depth: usize::MAX, bytes: usize::MAX };
-    let Ok(Json::Object(object)) = parse(payload.as_bytes(), &limits) else { return None };
+    let limits = JsonLimits {
+        depth: usize::MAX,
+        bytes: usize::MAX,
+    };
+    let Ok(Json::Object(object)) = parse(payload.as_bytes(), &limits) else {
+        return None;
+    };
     let redacted = redact_paths(&object, globs, &mut Vec::new());
-    Some(Payload::from_canonical(Json::Object(redacted).to_canonical()))
+    Some(Payload::from_canonical(
+        Json::Object(redacted).to_canonical(),
+    ))
 }
 
 /// Replaces what a diff writes at declared context paths.

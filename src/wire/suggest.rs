@@ -14,7 +14,10 @@ pub(crate) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Cl
     if let Some(near) = nearest(&cut(word), known.clone()) {
         return format!("did you mean `{near}`?");
     }
-    let known: Vec<_> = known.into_iter().map(|known| format!("`{known}`")).collect();
+    let known: Vec<_> = known
+        .into_iter()
+        .map(|known| format!("`{known}`"))
+        .collect();
     format!("known are {}", known.join(", "))
 }
 

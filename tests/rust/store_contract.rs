@@ -152,7 +152,11 @@ fn a_snapshot_is_found_at_or_before_a_slice(journal: &impl Journal) {
         at_once(store.write_snapshot(&id("a"), written)).unwrap();
     }
     let mut found = |slice: Option<i64>| {
-        let found = at_once(store.snapshot(&id("a"), slice.map_or(Pick::Latest, |slice| Pick::NotBeyond(Slice(slice))))).unwrap();
+        let found = at_once(store.snapshot(
+            &id("a"),
+            slice.map_or(Pick::Latest, |slice| Pick::NotBeyond(Slice(slice))),
+        ))
+        .unwrap();
         found.map(|snapshot| snapshot.after)
     };
     assert_eq!(found(None), Some(9));

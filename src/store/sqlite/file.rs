@@ -18,6 +18,10 @@ const FORMAT: i32 = 1;
 /// How long to wait for another process that is in the way for a moment, as in a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How far the write-ahead log grows before it moves into the file: 32 MiB. An append to a thousand
+/// streams dirties a page of each, and is not to pay for a checkpoint every time.
+const CHECKPOINT_PAGES: u32 = 8_192;
+
 /// Frames and snapshots are keyed by `stream number << 40 | seq`: one tree, in the order of reading.
 const SCHEMA: &str = "
     CREATE TABLE streams (
@@ -104,7 +108,10 @@ pub(super) fn open(path: &Path, journal: &str, write: bool) -> Result<Connection
     let opened = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .and_then(|connection| {
             connection.busy_timeout(PATIENCE)?;
-            connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;")?;
+            connection.execute_batch(&format!(
+                "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;
+                 PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+            ))?;
             connection.set_prepared_statement_cache_capacity(32);
             let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
             let format = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

@@ -10,7 +10,8 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::{
-    Frame, Mark, Pick, Pruned, Retention, Snapshot, Store, StoreError, StoredFrame, StreamSummary, frame,
+    Frame, Mark, Pick, Pruned, Retention, Snapshot, Store, StoreError, StoredFrame, StreamSummary,
+    frame,
 };
 use crate::engine::{StreamId, Timestamp};
 
@@ -278,5 +279,47 @@ impl From<rusqlite::Error> for Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         Self::Refused(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_loses_nothing_and_the_store_goes_on_once_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(folder.path().join("journal.db")).unwrap();
+        let frame = |name: &str| Frame {
+            stream: StreamId::new(name).unwrap(),
+            at: Timestamp::default(),
+            records: 1,
+            body: Bytes::from(vec![7; 20_000]),
+            marks: vec![],
+        };
+        let pages = |count: u32| format!("PRAGMA max_page_count = {count}");
+        store
+            .connection
+            .query_row(&pages(20), [], |_| Ok(()))
+            .unwrap();
+        assert_eq!(store.append(vec![frame("a")]).await.unwrap(), [1]);
+        for _ in 0..2 {
+            let full = store.append(vec![frame("b"), frame("a"), frame("a")]).await;
+            assert!(matches!(full, Err(StoreError::Full { .. })), "{full:?}");
+        }
+        assert_eq!(store.streams().await.unwrap().len(), 1);
+
+        store
+            .connection
+            .query_row(&pages(2_000), [], |_| Ok(()))
+            .unwrap();
+        let appended = store
+            .append(vec![frame("b"), frame("a"), frame("a")])
+            .await
+            .unwrap();
+        assert_eq!(appended, [1, 2, 3]);
+        store.close().await.unwrap();
     }
 }

@@ -69,11 +69,12 @@ fn sum_up(connection: &Connection) -> Result<(Sum, i64), Fault> {
         all = checksum("seal", &[&all, sum]);
         next_stream = next_stream.max(number.saturating_add(1));
     }
-    let mut list = connection.prepare_cached("SELECT key, sum FROM snapshots ORDER BY key")?;
+    let mut list =
+        connection.prepare_cached("SELECT key, slice, sum FROM snapshots ORDER BY key")?;
     let mut find = connection.prepare_cached("SELECT sum FROM snapshots WHERE key = ?1")?;
     let mut snapshots = list.query([])?;
     while let Some(row) = snapshots.next()? {
-        let (key, sum): (i64, Sum) = (row.get(0)?, row.get(1)?);
+        let (key, slice, sum): (i64, i64, Sum) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if find
             .query_row([key], |row| row.get::<_, Sum>(0))
             .optional()?
@@ -81,7 +82,11 @@ fn sum_up(connection: &Connection) -> Result<(Sum, i64), Fault> {
         {
             return Err(corrupt("a snapshot is listed that cannot be found"));
         }
-        all = checksum("seal", &[&all, &key.to_le_bytes(), &sum]);
+        // The slice too: it is searched by before the snapshot it belongs to is checked.
+        all = checksum(
+            "seal",
+            &[&all, &key.to_le_bytes(), &slice.to_le_bytes(), &sum],
+        );
     }
     Ok((all, next_stream))
 }

@@ -1,219 +1,47 @@
-//! Journals in memory: for tests, for files run through once, for whoever needs no recovery.
+//! What a memory store holds, and the rules by which it changes.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    Frame, Mark, Pick, Pruned, Retention, Snapshot, Store, StoreError, StoredFrame, StreamSummary,
-    frame::{self, Head, Link, encode_marks, snapshot_bytes},
-    log::{self, DamagedLog, Item},
-    retention::Cut,
+    super::{
+        frame::{self, Head, Link, encode_marks, snapshot_bytes},
+        log::Item,
+        retention::Cut,
+    },
+    Frame, JOURNAL, Mark, Pruned, Retention, Snapshot, StoreError, StreamId, Timestamp,
 };
-use crate::engine::{StreamId, Timestamp};
-
-const JOURNAL: &str = "memory";
-
-/// Keeps journals in memory, as much as retention lets it. Clones hold the same journals, so they
-/// outlive whoever writes them.
-#[derive(Debug, Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
-struct State {
-    streams: BTreeMap<StreamId, Kept>,
+pub(super) struct State {
+    pub(super) streams: BTreeMap<StreamId, Kept>,
     /// Counts writes: the order in which a byte log of all this would have been written.
-    writes: u64,
-    max_bytes: Option<u64>,
-    sealed: bool,
+    pub(super) writes: u64,
+    pub(super) max_bytes: Option<u64>,
+    pub(super) sealed: bool,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    head: Head,
-    frames: VecDeque<KeptFrame>,
-    snapshots: BTreeMap<u64, KeptSnapshot>,
+pub(super) struct Kept {
+    pub(super) head: Head,
+    pub(super) frames: VecDeque<KeptFrame>,
+    pub(super) snapshots: BTreeMap<u64, KeptSnapshot>,
 }
 
 #[derive(Debug)]
-struct KeptFrame {
-    frame: Frame,
-    link: Link,
-    write: u64,
+pub(super) struct KeptFrame {
+    pub(super) frame: Frame,
+    pub(super) link: Link,
+    pub(super) write: u64,
 }
 
 #[derive(Debug)]
-struct KeptSnapshot {
-    snapshot: Snapshot,
-    write: u64,
-}
-
-impl MemoryStore {
-    /// An empty store.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// An empty store that is full at `max_bytes`.
-    pub fn with_max_bytes(max_bytes: u64) -> Self {
-        let state = State {
-            max_bytes: Some(max_bytes),
-            ..State::default()
-        };
-        Self(Arc::new(Mutex::new(state)))
-    }
-
-    /// Everything as one byte log, in the order in which it was written.
-    pub fn export(&self) -> Vec<u8> {
-        let state = self.state();
-        let mut log = Vec::new();
-        for (stream, kept) in &state.streams {
-            if kept.head.base.seq > 0 {
-                let (base, last_slice) = (kept.head.base, kept.head.last_slice);
-                log::encode(
-                    &Item::Base {
-                        stream: stream.clone(),
-                        base,
-                        last_slice,
-                    },
-                    &mut log,
-                );
-            }
-        }
-        for (_, item) in state.items() {
-            log::encode(&item, &mut log);
-        }
-        log
-    }
-
-    /// Reads a log that [`Self::export`] wrote. If its end is missing, yields the whole appends
-    /// before and where they end; any other damage is an error.
-    pub fn from_bytes(bytes: &[u8]) -> Result<(Self, Option<usize>), StoreError> {
-        let decoded = log::decode(bytes).map_err(|DamagedLog { offset, why }| {
-            let why = format!("the item at byte {offset}: {why}");
-            StoreError::Corrupt {
-                journal: JOURNAL.into(),
-                stream: None,
-                seq: None,
-                why,
-            }
-        })?;
-        let mut state = State::default();
-        for item in decoded.items {
-            state.restore(item)?;
-        }
-        Ok((Self(Arc::new(Mutex::new(state))), decoded.torn_at))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // What a panicking thread left is whole: every change is made after all that can fail.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Store for MemoryStore {
-    async fn append(&mut self, frames: Vec<Frame>) -> Result<Vec<u64>, StoreError> {
-        frame::check_frames(&frames)?;
-        self.state().append(frames)
-    }
-
-    async fn read(
-        &mut self,
-        stream: &StreamId,
-        after: u64,
-        max_bytes: usize,
-    ) -> Result<Vec<StoredFrame>, StoreError> {
-        let state = self.state();
-        let Some(kept) = state.streams.get(stream) else {
-            return Ok(Vec::new());
-        };
-        let mut page = Vec::new();
-        let mut bytes = 0;
-        let skipped = kept.frames.partition_point(|kept| kept.link.seq <= after);
-        for KeptFrame { frame, link, .. } in kept.frames.range(skipped..) {
-            let Frame {
-                at, records, body, ..
-            } = frame.clone();
-            page.push(StoredFrame {
-                seq: link.seq,
-                at,
-                records,
-                body,
-            });
-            bytes += frame::bytes(frame);
-            if bytes >= max_bytes as u64 {
-                break;
-            }
-        }
-        Ok(page)
-    }
-
-    async fn write_snapshot(
-        &mut self,
-        stream: &StreamId,
-        snapshot: Snapshot,
-    ) -> Result<(), StoreError> {
-        frame::check_size("snapshot", stream, snapshot.body.len())?;
-        self.state().write_snapshot(stream, snapshot)
-    }
-
-    async fn snapshot(
-        &mut self,
-        stream: &StreamId,
-        pick: Pick,
-    ) -> Result<Option<Snapshot>, StoreError> {
-        let state = self.state();
-        let Some(kept) = state.streams.get(stream) else {
-            return Ok(None);
-        };
-        let mut fitting = kept.snapshots.iter().map(|(_, kept)| &kept.snapshot);
-        Ok(match pick {
-            Pick::First => fitting.next(),
-            Pick::Latest | Pick::NotBeyond(_) => fitting.rfind(|one| pick.fits(one.slice)),
-        }
-        .cloned())
-    }
-
-    async fn prune(
-        &mut self,
-        stream: &StreamId,
-        keep: &Retention,
-        now: Timestamp,
-    ) -> Result<Pruned, StoreError> {
-        let mut state = self.state();
-        let Some(kept) = state.streams.get_mut(stream) else {
-            return Ok(Pruned::default());
-        };
-        Ok(kept.prune(*keep, now))
-    }
-
-    async fn streams(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
-        let state = self.state();
-        let summary = |(stream, kept): (&StreamId, &Kept)| kept.head.summary(stream, state.sealed);
-        Ok(state.streams.iter().map(summary).collect())
-    }
-
-    async fn mark(
-        &mut self,
-        stream: &StreamId,
-        ordinal: u64,
-    ) -> Result<Option<(u64, Mark)>, StoreError> {
-        let state = self.state();
-        Ok(state
-            .streams
-            .get(stream)
-            .and_then(|kept| kept.mark(ordinal)))
-    }
-
-    async fn close(self) -> Result<(), StoreError> {
-        self.state().sealed = true;
-        Ok(())
-    }
+pub(super) struct KeptSnapshot {
+    pub(super) snapshot: Snapshot,
+    pub(super) write: u64,
 }
 
 impl State {
-    fn append(&mut self, frames: Vec<Frame>) -> Result<Vec<u64>, StoreError> {
+    pub(super) fn append(&mut self, frames: Vec<Frame>) -> Result<Vec<u64>, StoreError> {
         self.check_room(frames.iter().map(frame::bytes).sum())?;
         self.start_write();
         let write = self.writes;
@@ -227,7 +55,11 @@ impl State {
         Ok(frames.into_iter().map(push).collect())
     }
 
-    fn write_snapshot(&mut self, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+    pub(super) fn write_snapshot(
+        &mut self,
+        stream: &StreamId,
+        snapshot: Snapshot,
+    ) -> Result<(), StoreError> {
         let Snapshot { after, .. } = snapshot;
         let bytes = snapshot_bytes(snapshot.body.len() as u64);
         let head = self
@@ -271,7 +103,7 @@ impl State {
     }
 
     /// All frames and snapshots, as they were written.
-    fn items(&self) -> Vec<(u64, Item)> {
+    pub(super) fn items(&self) -> Vec<(u64, Item)> {
         let mut items = Vec::new();
         for (stream, kept) in &self.streams {
             items.extend(kept.frames.iter().map(|kept| (kept.write, kept.item())));
@@ -290,7 +122,7 @@ impl State {
     }
 
     /// Takes an item of a log back, if it continues what is there.
-    fn restore(&mut self, item: Item) -> Result<(), StoreError> {
+    pub(super) fn restore(&mut self, item: Item) -> Result<(), StoreError> {
         match item {
             Item::Base {
                 stream,
@@ -354,7 +186,7 @@ impl State {
 }
 
 impl Kept {
-    fn prune(&mut self, keep: Retention, now: Timestamp) -> Pruned {
+    pub(super) fn prune(&mut self, keep: Retention, now: Timestamp) -> Pruned {
         let bytes = self.head.bytes();
         let Some(cut) = keep.choose(&self.cuts(), bytes, now) else {
             return Pruned::default();
@@ -401,7 +233,7 @@ impl Kept {
         self.frames.get(usize::try_from(index).ok()?)
     }
 
-    fn mark(&self, ordinal: u64) -> Option<(u64, Mark)> {
+    pub(super) fn mark(&self, ordinal: u64) -> Option<(u64, Mark)> {
         let index = self
             .frames
             .partition_point(|kept| kept.link.marks <= ordinal);
