@@ -3,6 +3,7 @@
 
 pub(crate) mod cited;
 mod context;
+mod crashes;
 mod crews;
 mod journal;
 mod needs;
@@ -11,3 +12,4 @@ mod plan;
 mod streams;
 mod time;
 mod timing;
+mod written;

@@ -66,6 +66,14 @@ impl Stage {
         self.declared.settings.pace == Pace::Virtual && !self.told_by_hand
     }
 
+    /// Goes on from a journal; gives the number of events it holds.
+    pub(crate) fn recover(&mut self, journal: &[(Timestamp, Record)]) -> usize {
+        self.journal = journal.to_vec();
+        self.go_on(self.folded());
+        self.cursor = self.engine.cursor().unwrap_or(0);
+        usize::try_from(self.cursor).expect("stories are short")
+    }
+
     /// Lets happen what a story says.
     pub(crate) fn play(&mut self, story: &str) {
         for line in story.lines() {
@@ -189,60 +197,51 @@ impl Stage {
     }
 
     fn crash(&mut self) {
-        let mut engine = Engine::new(Arc::clone(&self.plan), stream());
-        for (at, record) in &self.journal {
-            engine
-                .replay(*at, record.clone())
-                .expect("a journal folds as it was written");
-        }
-        assert_eq!(
-            engine.digest(),
-            self.engine.digest(),
-            "replay changed the digest"
-        );
-        engine.observe();
-        self.engine = engine;
-        self.jobs.clear();
+        self.check_replay();
         self.said.push("crash".to_owned());
-        self.engine.resume(self.now);
-        self.carry_out();
+        self.go_on(self.folded());
     }
 
     /// As `crash`, from a snapshot instead of the whole journal.
     fn restore(&mut self) {
         let bytes = postcard::to_stdvec(self.engine.snapshot()).expect("a state can be written");
         let state = postcard::from_bytes(&bytes).expect("a state can be read back");
-        self.engine = Engine::restore(Arc::clone(&self.plan), state);
+        self.said.push("restore".to_owned());
+        self.go_on(Engine::restore(Arc::clone(&self.plan), state));
+    }
+
+    fn go_on(&mut self, engine: Engine) {
+        self.engine = engine;
         self.engine.observe();
         self.jobs.clear();
-        self.said.push("restore".to_owned());
         self.engine.resume(self.now);
         self.carry_out();
     }
 
     /// Folds the journal once more: the same context and digest must come of it (rule J4).
     pub(crate) fn check_replay(&self) {
+        let (again, engine) = (self.folded(), &self.engine);
+        assert_eq!(again.digest(), engine.digest(), "replay changed the digest");
+        assert_eq!(
+            again.context(),
+            engine.context(),
+            "replay changed the context"
+        );
+        assert_eq!(
+            again.counters(),
+            engine.counters(),
+            "replay changed the counters"
+        );
+    }
+
+    fn folded(&self) -> Engine {
         let mut engine = Engine::new(Arc::clone(&self.plan), stream());
         for (at, record) in &self.journal {
             if let Err(divergence) = engine.replay(*at, record.clone()) {
                 panic!("replay: {divergence}\n{}", self.said.join("\n"));
             }
         }
-        assert_eq!(
-            engine.digest(),
-            self.engine.digest(),
-            "replay changed the digest"
-        );
-        assert_eq!(
-            engine.context(),
-            self.engine.context(),
-            "replay changed the context"
-        );
-        assert_eq!(
-            engine.counters(),
-            self.engine.counters(),
-            "replay changed the counters"
-        );
+        engine
     }
 
     fn input(&mut self, input: Input) {
