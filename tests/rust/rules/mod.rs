@@ -3,6 +3,7 @@
 
 pub(crate) mod cited;
 mod context;
+mod corners;
 mod crashes;
 mod crews;
 mod journal;
