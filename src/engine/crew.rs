@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::{
-    Arrived, Context, CrewIx, CrewSpec, Diff, Emission, Met, Outcome, Pace, Planned, Reason,
-    RunKey, Slice, StartAt, Timestamp, Timing, Triggers, action::IdKey,
+    Arrived, Context, CrewIx, CrewSpec, Diff, Met, Outcome, Pace, Planned, Reason, RunKey, Slice,
+    StartAt, Timestamp, Timing, Triggers, action::IdKey,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -92,10 +92,9 @@ pub(super) struct Finished {
     pub diff: Option<Arc<Diff>>,
     /// The crews whose changes of the same slice it read.
     pub saw: SmallVec<[CrewIx; 2]>,
-    /// Its actions, complete.
-    pub items: Vec<Emission>,
-    /// `start: arrival` publishes at once.
-    pub published: bool,
+    pub triggers: Triggers,
+    /// End of the slice it started in.
+    pub now: Timestamp,
     pub missing: Vec<usize>,
 }
 

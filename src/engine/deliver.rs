@@ -134,22 +134,24 @@ impl Engine {
             return;
         }
         self.make_room(crew, spec);
-        let pending = std::mem::take(&mut self.state.crews[crew.at()].pending);
-        let bundles: Vec<Triggers> = match spec.batch {
-            Batch::Event => pending.into_iter().map(Triggers::One).collect(),
-            Batch::Slice => vec![Triggers::Many(pending.into())],
-        };
-        for (triggers, place) in bundles.into_iter().zip(0..) {
-            self.queue_run(
-                crew,
-                spec,
-                RunKey {
-                    trigger: slice,
-                    place,
-                },
-                triggers,
-                slice,
-            );
+        let mut pending = std::mem::take(&mut self.state.crews[crew.at()].pending);
+        if spec.batch == Batch::Slice {
+            let key = RunKey {
+                trigger: slice,
+                place: 0,
+            };
+            self.queue_run(crew, spec, key, Triggers::Many(pending.into()), slice);
+            return;
+        }
+        for (event, place) in pending.drain(..).zip(0..) {
+            let key = RunKey {
+                trigger: slice,
+                place,
+            };
+            self.queue_run(crew, spec, key, Triggers::One(event), slice);
+        }
+        if pending.capacity() < 1_000 {
+            self.state.crews[crew.at()].pending = pending;
         }
     }
 

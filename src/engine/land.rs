@@ -31,8 +31,14 @@ impl Engine {
             }
             due.sort_by_key(|finished| finished.key);
             let mut answer = None;
-            for finished in &mut due {
+            for finished in &due {
                 answer = self.land(&plan, crew, finished).or(answer);
+            }
+            // Kept for the next slice, so that it need not grow again.
+            let state = &mut self.state.crews[crew.at()];
+            if state.finished.is_empty() && due.len() < 1_000 {
+                due.clear();
+                state.finished = due;
             }
             if let Some(answer) = answer {
                 self.tell_dependents(crew, slice, &answer);
@@ -41,12 +47,7 @@ impl Engine {
     }
 
     /// Lands one run; its value if it was a success.
-    fn land(
-        &mut self,
-        plan: &Plan,
-        crew: CrewIx,
-        finished: &mut Finished,
-    ) -> Option<super::Payload> {
+    fn land(&mut self, plan: &Plan, crew: CrewIx, finished: &Finished) -> Option<super::Payload> {
         let name = &plan.crew(crew).spec.name;
         let run = RunId {
             crew,
@@ -70,14 +71,20 @@ impl Engine {
             }
         };
         turn.report.landed(name, run, &output.value);
-        for item in &finished.items {
+        let mut items = std::mem::take(&mut turn.items);
+        let before = items.len();
+        self.complete(plan, crew, finished, &mut items);
+        let turn = self.state.turn.as_mut().expect("runs land within a turn");
+        for item in &items[before..] {
             if let Emission::Action(action) = item {
-                turn.report.action(&self.state.stream, name, action);
+                turn.report.action(name, action);
             }
         }
-        if !finished.published {
-            turn.items.append(&mut finished.items);
+        if !plan.starts_at_close(crew) {
+            // They went out when the run came back (rule C10).
+            items.truncate(before);
         }
+        turn.items = items;
         if let Some(diff) = &finished.diff {
             turn.report.merged(name, run, diff);
             turn.writes.add(run, diff);

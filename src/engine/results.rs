@@ -174,61 +174,63 @@ impl Engine {
             },
             failed @ Outcome::Failed(_) => (failed, None),
         };
-        let items = match &outcome {
-            Outcome::Done(output) => self.complete(plan, run, &running, output),
-            Outcome::Failed(_) => Vec::new(),
-        };
-        let published = !plan.starts_at_close(crew);
-        if published {
-            self.send(land, items.clone());
-        }
-        self.visit(plan, crew, land);
         let missing = running.run.missing();
+        let clock = self
+            .state
+            .inbox
+            .clock
+            .expect("a run starts in a slice, which has an epoch");
+        let now = clock.end(running.slice);
+        let triggers = running.run.triggers;
         let finished = Finished {
             key: run.key,
             land,
             outcome,
             diff,
             saw,
-            items,
-            published,
+            triggers,
+            now,
             missing,
         };
+        if !plan.starts_at_close(crew) {
+            let mut items = Vec::new();
+            self.complete(plan, crew, &finished, &mut items);
+            self.send(land, items);
+        }
+        self.visit(plan, crew, land);
         self.state.crews[crew.at()].finished.push(finished);
     }
 
     /// Turns the drafts of a run into actions.
-    fn complete(
+    pub(super) fn complete(
         &mut self,
         plan: &Plan,
-        run: RunId,
-        running: &Running,
-        output: &Output,
-    ) -> Vec<Emission> {
+        crew: CrewIx,
+        finished: &Finished,
+        into: &mut Vec<Emission>,
+    ) {
+        let Outcome::Done(output) = &finished.outcome else {
+            return;
+        };
         if output.actions.is_empty() {
-            return Vec::new();
+            return;
         }
-        let State {
-            inbox,
-            crews,
-            stream,
-            ..
-        } = &mut self.state;
-        let clock = inbox
-            .clock
-            .expect("a run starts in a slice, which has an epoch");
-        let name = &plan.crew(run.crew).spec.name;
-        let key = &mut crews[run.crew.at()].id_key;
-        let key = key.get_or_insert_with(|| IdKey::new(stream, name));
-        let now = clock.end(running.slice);
-        action::complete(
+        let State { crews, stream, .. } = &mut self.state;
+        let key = &mut crews[crew.at()].id_key;
+        let key = key.get_or_insert_with(|| IdKey::new(stream, &plan.crew(crew).spec.name));
+        let run = RunId {
+            crew,
+            key: finished.key,
+        };
+        let actions = action::complete(
             stream,
             key,
             run,
-            &running.run.triggers,
-            now,
+            &finished.triggers,
+            finished.now,
             &output.actions,
-        )
+        );
+        into.extend(actions);
     }
 
     /// Sees to it that a crew is visited in the slice its run lands in.
