@@ -121,16 +121,17 @@ impl Engine {
         if self.state.finished {
             return None;
         }
-        if let Some((at, timer)) = self.state.timers.first()
-            && *at <= now
-        {
-            return Some(Record::Timer(*timer));
-        }
-        if let Some((clock, last)) = self.state.inbox.closable(&self.plan.settings, now) {
+        let timer = self.state.timers.first().filter(|(at, _)| *at <= now);
+        // A timer takes effect in the slice of its instant: what ended before it closes first.
+        let until = timer.map_or(now, |(at, _)| *at);
+        if let Some((clock, last)) = self.state.inbox.closable(&self.plan.settings, until) {
             return Some(match self.state.inbox.clock {
                 None => Record::Epoch(clock.epoch0),
                 Some(_) => Record::Close(last),
             });
+        }
+        if let Some((_, timer)) = timer {
+            return Some(Record::Timer(*timer));
         }
         if self.state.ended {
             self.decide_end()

@@ -176,7 +176,10 @@ impl Engine {
             let found = self.meet(*dependent, slice, look, answer);
             let other = plan.crew(dependent.crew);
             let just_made = || {
-                let near = RunKey { trigger: slice.shift(-planned.horizon), place: 0 };
+                let near = RunKey {
+                    trigger: slice.shift(-planned.horizon),
+                    place: 0,
+                };
                 let waiting = &self.state.crews[dependent.crew.at()].waiting;
                 waiting.range(near..).any(|(_, run)| {
                     run.met[dependent.need]

@@ -291,8 +291,7 @@ fn check(
         return Ok(None);
     }
     let access = settings.context.access.get(name);
-    let write = access.and_then(|access| access.write.as_deref());
-    if let Some(globs) = write {
+    if let Some(globs) = access.and_then(|access| access.write.as_deref()) {
         let refused = output
             .diff
             .0
@@ -307,7 +306,7 @@ fn check(
             return fail(Reason::CtxAccess, message);
         }
     }
-    // Only what the crew was shown can be replaced by it (rules X2, X4).
+    // Only what the writer saw is replaced by an object it sets.
     match view.readable(access).spell_out(&output.diff) {
         Ok((diff, _)) => Ok(Some(Arc::new(diff))),
         Err(error) => fail(Reason::CtxType, error.to_string()),

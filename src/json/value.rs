@@ -161,7 +161,10 @@ impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         // What was kept once must come back, however large: limits are for what comes in.
-        let limits = JsonLimits { depth: usize::MAX, bytes: usize::MAX };
+        let limits = JsonLimits {
+            depth: usize::MAX,
+            bytes: usize::MAX,
+        };
         parse(text.as_bytes(), &limits).map_err(de::Error::custom)
     }
 }
