@@ -427,7 +427,7 @@ pub(super) fn visible_from(need: NeedIx, offset: i64, landed: Slice) -> Slice {
 }
 
 /// What is met but cannot be seen yet is missing to a run that starts in this slice.
-pub(super) fn hide_unseen(plan: &super::Plan, crew: CrewIx, run: &mut Run, slice: Slice) {
+pub(super) fn hide_unseen(plan: &Plan, crew: CrewIx, run: &mut Run, slice: Slice) {
     let planned = plan.crew(crew);
     for ((need, declared), met) in planned
         .needs
@@ -440,7 +440,7 @@ pub(super) fn hide_unseen(plan: &super::Plan, crew: CrewIx, run: &mut Run, slice
     }
 }
 
-fn all_visible(plan: &super::Plan, crew: CrewIx, run: &Run) -> Option<Slice> {
+fn all_visible(plan: &Plan, crew: CrewIx, run: &Run) -> Option<Slice> {
     let planned = plan.crew(crew);
     let looks = planned.needs.iter().zip(&planned.spec.needs).zip(&run.met);
     looks
