@@ -19,7 +19,7 @@ pub(super) struct Writes {
 /// Two writers of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Conflict {
-    pub path: String,
+    pub path: Path,
     pub first: RunId,
 }
 
@@ -67,7 +67,7 @@ impl Writes {
             .map(|(_, run)| run);
         let first = above.chain(below).find(|run| !seen(run))?;
         Some(Conflict {
-            path: op.path.join("."),
+            path: op.path.clone(),
             first: *first,
         })
     }

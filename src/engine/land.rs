@@ -96,7 +96,7 @@ impl Engine {
         for Conflict { path, first } in conflicts {
             let first = run_name(&plan.crew(first.crew).spec.name, first);
             let what = Trouble::Conflict {
-                path,
+                path: path.join("."),
                 first,
                 last: run_name(name, run),
             };
@@ -242,10 +242,7 @@ impl Turn {
                 |run: &RunId| (run.crew == crew && sees_own) || finished.saw.contains(&run.crew);
             conflicts = self.writes.conflicts(diff, saw);
             // Two writers of one and the same value agree.
-            conflicts.retain(|conflict| {
-                let path: Vec<&str> = conflict.path.split('.').collect();
-                before.at(&path) != after.at(&path)
-            });
+            conflicts.retain(|conflict| before.at(&conflict.path) != after.at(&conflict.path));
         }
         if settings.conflicts == Conflicts::Error
             && let Some(conflict) = conflicts.first()
@@ -253,7 +250,7 @@ impl Turn {
             let first = run_name(&plan.crew(conflict.first.crew).spec.name, conflict.first);
             let message = format!(
                 "wrote `{}`, which `{first}` wrote in the same slice",
-                conflict.path
+                conflict.path.join(".")
             );
             return Err(Failure {
                 reason: Reason::CtxConflict,
