@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     Backlog, Batch, CrewIx, CrewSpec, Engine, Fact, Kind, Met, OnMiss, Pace, Payload, Reason,
-    RunId, RunKey, Slice, Timer, Timing, Triggers, WaitPolicy,
+    RunId, RunKey, Slice, Span, Timer, Timestamp, Timing, Triggers, WaitPolicy,
     crew::{Phase, Run},
     plan::NeedIx,
 };
@@ -215,11 +215,11 @@ impl Engine {
                 hide_unseen(&self.plan, crew, &mut run, slice);
                 self.state.crews[crew.at()].make_ready(run);
             }
-            look => self.wait(crew, spec, run, look, slice),
+            look => self.wait(crew, spec, run, look),
         }
     }
 
-    fn wait(&mut self, crew: CrewIx, spec: &CrewSpec, run: Run, look: Slice, slice: Slice) {
+    fn wait(&mut self, crew: CrewIx, spec: &CrewSpec, run: Run, look: Slice) {
         let key = run.key;
         let state = &mut self.state.crews[crew.at()];
         for need in run.missing() {
@@ -233,14 +233,15 @@ impl Engine {
             match self.plan.settings.pace {
                 Pace::Virtual => {
                     let slices = self.plan.settings.beat.slices_in(span);
-                    self.look_at(crew, spec, slice.shift(slices), key);
+                    self.look_at(crew, spec, key.trigger.shift(slices), key);
                 }
                 Pace::Realtime => {
-                    let closed_at = self
-                        .state
-                        .turn
-                        .as_ref()
-                        .map_or(self.state.now, |turn| turn.closed_at);
+                    let turn = self.state.turn.as_ref();
+                    let clock = self.state.inbox.clock;
+                    // A landing may make a run of a slice that is not closed yet.
+                    let closed_at = turn
+                        .map_or(self.state.now, |turn| turn.closed_at)
+                        .max(clock.map_or(Timestamp::MIN, |clock| clock.end(key.trigger)));
                     let timer = Timer::Wait(RunId { crew, key });
                     self.state.timers.insert((closed_at.plus(span), timer));
                 }
@@ -288,7 +289,7 @@ impl Engine {
             looks.push(look);
         }
         match planned.spec.wait {
-            WaitPolicy::None => run.key.trigger,
+            WaitPolicy::None | WaitPolicy::Timeout(Span::ZERO) => run.key.trigger,
             WaitPolicy::Any => looks.into_iter().min().unwrap_or(run.key.trigger),
             WaitPolicy::All | WaitPolicy::Timeout(_) => {
                 looks.into_iter().max().unwrap_or(run.key.trigger)
