@@ -124,6 +124,14 @@ pub(super) struct Disabled {
     pub until: Option<Slice>,
 }
 
+impl Health {
+    /// Whether the crew does not run in a slice (rule C8).
+    pub fn is_disabled(&self, slice: Slice) -> bool {
+        self.disabled
+            .is_some_and(|disabled| disabled.from <= slice && !disabled.is_over(slice))
+    }
+}
+
 impl CrewState {
     pub fn new(crew: &Planned) -> Self {
         Self {

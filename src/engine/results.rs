@@ -7,7 +7,6 @@ use super::{
     Reason, RunId, Slice, StartAt, State, Timer, Timing,
     action::{self, IdKey},
     crew::{Finished, Phase, Running},
-    deliver::on_stride,
     pattern,
 };
 
@@ -146,15 +145,7 @@ impl Engine {
             (Some(turn), StartAt::Close) if in_step => self.start_ready(plan, crew, turn.slice),
             (_, StartAt::Arrival) => self.start_ready(plan, crew, self.state.inbox.open),
             _ if plan.settings.pace == Pace::Virtual => {}
-            _ => {
-                let open = self.state.inbox.open;
-                let next = on_stride(spec, open);
-                if next == open {
-                    self.start_ready(plan, crew, open);
-                } else {
-                    self.state.agenda.insert((next, crew));
-                }
-            }
+            _ => self.start_ready(plan, crew, self.state.inbox.open),
         }
     }
 
