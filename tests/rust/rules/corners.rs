@@ -552,3 +552,186 @@ fn n5_c5_the_default_expiry_is_600_slices() {
         "#,
     );
 }
+
+#[test]
+fn n4_c1_a_run_made_by_a_landing_waits_its_time_too() {
+    check(
+        r#"
+        crew a on tick
+        crew b on tock
+        crew both, needs a@0 b@0, wait 250
+        only start
+        @0 tick
+        @100 other
+        @200 other
+        @900 other
+        end
+        ----
+        0 start a 0.0 on tick
+        3 start both 0.0 on landing with a@0=0 b@0=?
+        "#,
+    );
+    check(
+        r#"
+        crew a on tick, sync, timeout 50
+        crew b on tock
+        crew both, needs a@-1 b@-1, wait 250    # its slice is 1, which closes at 200
+        pace realtime
+        only both start
+        @0 tick
+        now 449.999
+        now 450
+        ----
+        0 start a 0.0 on tick
+        4 start both 1.0 on landing with a@-1=0 b@-1=?
+        "#,
+    );
+}
+
+#[test]
+fn n4_a_timeout_of_nought_does_not_wait() {
+    let story = |pace: &str| {
+        crate::support::tell(&format!(
+            "
+            crew talker on tick, needs event:goal@0, wait 0
+            {pace}
+            only start
+            @0 tick
+            @100 other
+            @300 other"
+        ))
+    };
+    assert_eq!(story(""), "0 start talker 0.0 on tick with event goal@0=?");
+    assert_eq!(
+        story("pace realtime"),
+        "0 start talker 0.0 on tick with event goal@0=?"
+    );
+}
+
+#[test]
+fn n4_n5_a_timer_nobody_waits_for_does_not_hold_up_the_end() {
+    check(
+        r#"
+        crew talker on tick, needs event:goal@0, wait 3600000
+        pace realtime
+        only start finished
+        @0 tick
+        @110 goal
+        now 300
+        end
+        ----
+        1 start talker 0.0 on tick with event goal@0=1
+        finished
+        "#,
+    );
+}
+
+#[test]
+fn n5_c6_a_stream_that_has_finished_asks_for_no_wakeup() {
+    let told = "
+        crew talker on tick, needs event:goal@0, wait 3600000
+        pace realtime
+        @0 tick
+        @110 goal
+        now 300
+        end";
+    let mut stage = crate::support::stage::Stage::new(told, false).unwrap();
+    stage.play(told);
+    assert!(stage.engine.is_finished());
+    assert_eq!(stage.engine.next_wakeup(), None);
+}
+
+#[test]
+fn c4_t7_a_place_that_comes_free_off_the_stride_is_taken_on_it() {
+    check(
+        r#"
+        crew slow on frame, stride 3, let 2
+        only start
+        @0 frame {"n":1}
+        @1 frame {"n":2}
+        end
+        ----
+        0 start slow 0.0 on frame{"n":1}
+        3 start slow 0.1 on frame{"n":2}
+        "#,
+    );
+    check(
+        r#"
+        crew slow on frame, stride 4
+        pace realtime
+        only start
+        @0 frame {"n":1}
+        @1 frame {"n":2}
+        @2 frame {"n":3}
+        now 1500
+        ----
+        0 start slow 0.0 on frame{"n":1}
+        4 start slow 0.1 on frame{"n":2}
+        8 start slow 0.2 on frame{"n":3}
+        "#,
+    );
+}
+
+#[test]
+fn t7_n5_at_the_end_of_a_live_stream_let_runs_keep_their_slice() {
+    check(
+        r#"
+        crew slow on frame, let 5
+          does later; act seen
+        pace realtime
+        @0 frame
+        now 100
+        end
+        now 200
+        done slow 0.0
+        now 700
+        ----
+        0 start slow 0.0 on frame
+        0 commit
+        5 lands slow 0.0
+        5 act slow 0.0 seen
+        5 commit
+        finished
+        "#,
+    );
+}
+
+#[test]
+fn x2_keys_with_dots_conflict_like_others() {
+    check(
+        r#"
+        crew a on goal
+          does set site {"example.com":1}
+        crew b on goal
+          does set site {"example.com":2}
+        only error ctx
+        @0 goal
+        end
+        ----
+        0 error conflict site.example.com a/0.0 b/0.0
+        ctx {"site":{"example.com":2}}
+        "#,
+    );
+}
+
+#[test]
+fn c8_a_free_place_starts_no_run_of_a_disabled_crew() {
+    check(
+        r#"
+        crew vision on frame
+          does later
+        pace realtime
+        only start lands ends
+        @0 frame {"n":1}
+        @10 frame {"n":2}
+        now 150
+        disable vision
+        done vision 0.0
+        now 300
+        ----
+        0 start vision 0.0 on frame{"n":1}
+        1 ends vision 0.1 disabled
+        1 lands vision 0.0
+        "#,
+    );
+}

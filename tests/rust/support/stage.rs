@@ -162,13 +162,6 @@ impl Stage {
     fn end(&mut self) {
         self.input(Input::End);
         self.wait_until_free();
-        while let Some(at) = self
-            .engine
-            .next_wakeup()
-            .filter(|_| !self.engine.is_finished())
-        {
-            self.advance(at);
-        }
     }
 
     /// In virtual pace no event is fed while a slice is worked on; timers may set it free.
