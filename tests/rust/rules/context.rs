@@ -453,7 +453,7 @@ fn x4_a_crew_sees_only_what_it_may_read() {
 #[test]
 fn x4_a_write_outside_of_what_it_may_fails_the_run() {
     check(
-        r#"
+        "
         crew a on goal
           does set score.home 1; set other 2; act scored
         access a write score.* n
@@ -463,7 +463,7 @@ fn x4_a_write_outside_of_what_it_may_fails_the_run() {
         ----
         0 ends a 0.0 ctx_access
         0 error a 0.0 ctx_access: may not write `other`; `context.access.a.write` allows score.*, n
-        "#,
+        ",
     );
 }
 

@@ -5,7 +5,7 @@ use crate::support::check;
 #[test]
 fn t5_n2_a_late_event_counts_for_needs_where_it_is_delivered() {
     check(
-        r#"
+        "
         crew talker on tick, needs event:goal@0
         epoch 0
         only start
@@ -17,14 +17,14 @@ fn t5_n2_a_late_event_counts_for_needs_where_it_is_delivered() {
         ----
         5 start talker 1.0 on tick with event goal@0=5
         5 start talker 3.0 on tick with event goal@0=5
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c7_t7_in_virtual_pace_a_slice_waits_for_the_retry() {
     check(
-        r#"
+        "
         crew vision on frame, retry 2 300
           does fail blind
           does try=2 value 1
@@ -41,14 +41,14 @@ fn c7_t7_in_virtual_pace_a_slice_waits_for_the_retry() {
         1 start vision 1.0 try 2 on frame
         1 lands vision 1.0 1
         1 commit
-        "#,
+        ",
     );
 }
 
 #[test]
 fn t7_c7_a_let_run_that_fails_fails_in_its_landing_slice() {
     check(
-        r#"
+        "
         crew vision on frame, let 2
           does fail blind
         only ends error commit
@@ -61,14 +61,14 @@ fn t7_c7_a_let_run_that_fails_fails_in_its_landing_slice() {
         2 error vision 0.0 error: blind
         2 commit
         3 commit
-        "#,
+        ",
     );
 }
 
 #[test]
 fn t7_c7_a_let_run_may_be_tried_again_until_its_slice() {
     check(
-        r#"
+        "
         crew vision on frame, let 2, retry 3 100
           does fail blind
         pace realtime
@@ -82,14 +82,14 @@ fn t7_c7_a_let_run_may_be_tried_again_until_its_slice() {
         fails vision 0.0 try 2 error
         cancel vision 0.0 try 2
         2 ends vision 0.0 missed
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c8_a_run_under_way_lands_though_its_crew_was_disabled() {
     check(
-        r#"
+        "
         crew vision on frame
           does later; act seen
         pace realtime
@@ -108,14 +108,14 @@ fn c8_a_run_under_way_lands_though_its_crew_was_disabled() {
         2 ends vision 2.0 disabled
         2 lands vision 0.0
         2 act vision 0.0 seen
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c8_a_disabled_crew_without_triggers_makes_no_runs() {
     check(
-        r#"
+        "
         crew vision on frame
         crew chain, needs vision@0
         only start ends
@@ -133,7 +133,7 @@ fn c8_a_disabled_crew_without_triggers_makes_no_runs() {
         1 ends chain 1.0 disabled
         2 start vision 2.0 on frame
         2 start chain 2.0 on landing with vision@0=2
-        "#,
+        ",
     );
 }
 
@@ -159,7 +159,7 @@ fn n5_c3_a_run_that_waits_for_its_place_expires_too() {
 #[test]
 fn n5_in_realtime_the_end_waits_for_runs_under_way() {
     check(
-        r#"
+        "
         crew vision on frame
           does later; act seen
         pace realtime
@@ -174,14 +174,14 @@ fn n5_in_realtime_the_end_waits_for_runs_under_way() {
         50 act vision 0.0 seen
         50 commit
         finished
-        "#,
+        ",
     );
 }
 
 #[test]
 fn n4_c4_a_wait_that_times_out_starts_on_the_stride() {
     check(
-        r#"
+        "
         crew talker on tick, needs event:goal@0, wait 250, stride 4
         only start
         @0 tick          # 250 ms have passed in slice 3, the stride says 4
@@ -189,10 +189,10 @@ fn n4_c4_a_wait_that_times_out_starts_on_the_stride() {
         end
         ----
         4 start talker 0.0 on tick with event goal@0=?
-        "#,
+        ",
     );
     check(
-        r#"
+        "
         crew talker on tick, needs event:goal@0, wait 250, stride 4
         pace realtime
         only start
@@ -201,14 +201,14 @@ fn n4_c4_a_wait_that_times_out_starts_on_the_stride() {
         now 500
         ----
         4 start talker 0.0 on tick with event goal@0=?
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c1_n2_a_landing_with_a_positive_offset_makes_the_run_of_the_slice_before() {
     check(
-        r#"
+        "
         crew vision on frame
         crew chain, needs vision@1
         epoch 0
@@ -218,14 +218,14 @@ fn c1_n2_a_landing_with_a_positive_offset_makes_the_run_of_the_slice_before() {
         ----
         5 start vision 5.0 on frame
         6 start chain 4.0 on landing with vision@1=5
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c1_n4_a_landing_starts_a_crew_that_waits_for_any_of_its_needs() {
     check(
-        r#"
+        "
         crew a on tick
         crew b on tock
         crew both, needs a@0 b@0, wait any
@@ -247,14 +247,14 @@ fn c1_n4_a_landing_starts_a_crew_that_waits_for_any_of_its_needs() {
         2 start b 2.0 on tock
         2 start both 2.0 on landing with a@0=2 b@0=2
         2 start eager 2.0 on landing with a@0=2 b@0=2
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c1_c4_a_landing_between_the_slices_of_a_stride_is_taken_up_in_the_next_one() {
     check(
-        r#"
+        "
         crew vision on frame
         crew chain, needs vision@0, stride 3
         only start
@@ -265,7 +265,7 @@ fn c1_c4_a_landing_between_the_slices_of_a_stride_is_taken_up_in_the_next_one() 
         ----
         1 start vision 1.0 on frame
         3 start chain 1.0 on landing with vision@0=1
-        "#,
+        ",
     );
 }
 
@@ -294,7 +294,7 @@ fn c10_t4_an_arrival_ahead_of_the_open_slice_starts_at_once_and_lands_in_its_own
 #[test]
 fn c10_t5_a_late_arrival_starts_in_the_open_slice() {
     check(
-        r#"
+        "
         crew quick on frame, start arrival
         pace realtime
         only start
@@ -302,14 +302,14 @@ fn c10_t5_a_late_arrival_starts_in_the_open_slice() {
         @130 frame at=450
         ----
         4 start quick 4.0 on frame(meant for 1)
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c10_n4_an_arrival_sees_what_needs_are_met_when_it_comes() {
     check(
-        r#"
+        "
         crew vision on frame
           does value 7
         crew quick on tick, start arrival, needs vision@-1 vision@0, wait none
@@ -324,14 +324,14 @@ fn c10_n4_an_arrival_sees_what_needs_are_met_when_it_comes() {
         0 start quick 0.0 on tick with vision@-1=? vision@0=?
         0 start vision 0.0 on frame
         1 start quick 1.0 on tick with vision@-1=0:7 vision@0=?
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c10_c8_an_arrival_at_a_disabled_crew_ends_as_disabled() {
     check(
-        r#"
+        "
         crew quick on frame, start arrival, max_errors 1
           does fail boom
         pace realtime
@@ -345,7 +345,7 @@ fn c10_c8_an_arrival_at_a_disabled_crew_ends_as_disabled() {
         0 ends quick 0.0 error
         1 disabled quick for good
         1 ends quick 1.0 disabled
-        "#,
+        ",
     );
 }
 
@@ -444,7 +444,7 @@ fn x3_a_context_at_its_cap_may_shrink_and_then_grow_again() {
 #[test]
 fn j3_o4_an_event_sent_again_after_a_crash_is_known() {
     check(
-        r#"
+        "
         crew vision on frame
         only start
         @0 frame id=a
@@ -455,7 +455,7 @@ fn j3_o4_an_event_sent_again_after_a_crash_is_known() {
         end
         ----
         0 start vision 0.0 on frame
-        "#,
+        ",
     );
 }
 
@@ -485,7 +485,7 @@ fn c5_c2_latest_with_batch_slice_keeps_the_newest_batch() {
 #[test]
 fn c5_n4_latest_replaces_runs_that_wait_for_needs_as_well() {
     check(
-        r#"
+        "
         crew talker on tick, needs event:goal@0, backlog latest
         only start ends
         @0 tick
@@ -495,7 +495,7 @@ fn c5_n4_latest_replaces_runs_that_wait_for_needs_as_well() {
         ----
         1 ends talker 0.0 replaced missing event goal@0
         2 start talker 1.0 on tick with event goal@0=2
-        "#,
+        ",
     );
 }
 
@@ -524,7 +524,7 @@ fn t7_c3_let_with_concurrency_lands_each_run_in_its_own_slice() {
 #[test]
 fn t6_n2_a_need_met_after_an_hour_of_silence_is_met() {
     check(
-        r#"
+        "
         crew vision on frame
         crew talker on tick, needs vision@-1, expire 100000
         only start
@@ -534,14 +534,14 @@ fn t6_n2_a_need_met_after_an_hour_of_silence_is_met() {
         ----
         36000 start vision 36000.0 on frame
         36001 start talker 0.0 on tick with vision@-1=36000
-        "#,
+        ",
     );
 }
 
 #[test]
 fn n5_c5_the_default_expiry_is_600_slices() {
     check(
-        r#"
+        "
         crew talker on tick, needs event:goal@0
         only ends
         @0 tick
@@ -549,14 +549,14 @@ fn n5_c5_the_default_expiry_is_600_slices() {
         @60200 other      # closes 601 = 0 + 600 + 1
         ----
         601 ends talker 0.0 expired missing event goal@0
-        "#,
+        ",
     );
 }
 
 #[test]
 fn n4_c1_a_run_made_by_a_landing_waits_its_time_too() {
     check(
-        r#"
+        "
         crew a on tick
         crew b on tock
         crew both, needs a@0 b@0, wait 250
@@ -569,10 +569,10 @@ fn n4_c1_a_run_made_by_a_landing_waits_its_time_too() {
         ----
         0 start a 0.0 on tick
         3 start both 0.0 on landing with a@0=0 b@0=?
-        "#,
+        ",
     );
     check(
-        r#"
+        "
         crew a on tick, sync, timeout 50
         crew b on tock
         crew both, needs a@-1 b@-1, wait 250    # its slice is 1, which closes at 200
@@ -584,7 +584,7 @@ fn n4_c1_a_run_made_by_a_landing_waits_its_time_too() {
         ----
         0 start a 0.0 on tick
         4 start both 1.0 on landing with a@-1=0 b@-1=?
-        "#,
+        ",
     );
 }
 
@@ -611,7 +611,7 @@ fn n4_a_timeout_of_nought_does_not_wait() {
 #[test]
 fn n4_n5_a_timer_nobody_waits_for_does_not_hold_up_the_end() {
     check(
-        r#"
+        "
         crew talker on tick, needs event:goal@0, wait 3600000
         pace realtime
         only start finished
@@ -622,7 +622,7 @@ fn n4_n5_a_timer_nobody_waits_for_does_not_hold_up_the_end() {
         ----
         1 start talker 0.0 on tick with event goal@0=1
         finished
-        "#,
+        ",
     );
 }
 
@@ -675,7 +675,7 @@ fn c4_t7_a_place_that_comes_free_off_the_stride_is_taken_on_it() {
 #[test]
 fn t7_n5_at_the_end_of_a_live_stream_let_runs_keep_their_slice() {
     check(
-        r#"
+        "
         crew slow on frame, let 5
           does later; act seen
         pace realtime
@@ -692,7 +692,7 @@ fn t7_n5_at_the_end_of_a_live_stream_let_runs_keep_their_slice() {
         5 act slow 0.0 seen
         5 commit
         finished
-        "#,
+        ",
     );
 }
 

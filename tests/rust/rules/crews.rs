@@ -5,7 +5,7 @@ use crate::support::check;
 #[test]
 fn c1_triggers_are_exact_kinds_globs_and_the_star() {
     check(
-        r#"
+        "
         crew exact on goal
         crew glob on goal_*
         crew star on *
@@ -20,28 +20,28 @@ fn c1_triggers_are_exact_kinds_globs_and_the_star() {
         1 start glob 1.0 on goal_home
         1 start star 1.0 on goal_home
         2 start star 2.0 on goals
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c1_a_kind_that_two_triggers_match_wakes_a_crew_once() {
     check(
-        r#"
+        "
         crew both on goal goal* *
         only start
         @0 goal
         end
         ----
         0 start both 0.0 on goal
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c1_a_crew_without_triggers_runs_when_the_crew_it_needs_lands() {
     check(
-        r#"
+        "
         crew vision on frame
           does value 7
         crew analytics, needs vision@0
@@ -54,14 +54,14 @@ fn c1_a_crew_without_triggers_runs_when_the_crew_it_needs_lands() {
         0 start vision 0.0 on frame
         0 start analytics 0.0 on landing with vision@0=0:7
         1 start history 1.0 on landing with vision@-1=0:7
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c1_a_landing_that_fails_starts_nobody() {
     check(
-        r#"
+        "
         crew vision on frame
           does fail blind
         crew analytics, needs vision@0
@@ -70,14 +70,14 @@ fn c1_a_landing_that_fails_starts_nobody() {
         end
         ----
         0 start vision 0.0 on frame
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c1_two_runs_that_land_in_one_slice_start_a_dependent_once() {
     check(
-        r#"
+        "
         crew vision on frame
         crew analytics, needs vision@0
         only start
@@ -88,14 +88,14 @@ fn c1_two_runs_that_land_in_one_slice_start_a_dependent_once() {
         0 start vision 0.0 on frame
         0 start vision 0.1 on frame
         0 start analytics 0.0 on landing with vision@0=0
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c1_without_triggers_a_landing_that_lets_a_waiting_run_go_makes_no_other() {
     check(
-        r#"
+        "
         crew a on tick
         crew b on tock
         crew both, needs a@0 b@0
@@ -107,7 +107,7 @@ fn c1_without_triggers_a_landing_that_lets_a_waiting_run_go_makes_no_other() {
         0 start a 0.0 on tick
         1 start b 1.0 on tock
         1 start both 0.0 on landing with a@0=0 b@0=1
-        "#,
+        ",
     );
 }
 
@@ -196,7 +196,7 @@ fn c3_concurrency_lets_that_many_run_at_once() {
 #[test]
 fn c3_different_crews_run_together() {
     check(
-        r#"
+        "
         crew ears on frame
           does later
         crew vision on frame
@@ -206,7 +206,7 @@ fn c3_different_crews_run_together() {
         ----
         0 start ears 0.0 on frame
         0 start vision 0.0 on frame
-        "#,
+        ",
     );
 }
 
@@ -252,7 +252,7 @@ fn c4_a_stride_with_batch_slice_makes_one_run_of_all_that_came() {
 #[test]
 fn c4_a_run_that_waits_is_looked_at_on_the_stride_only() {
     check(
-        r#"
+        "
         crew vision on frame
         crew slow on tick, stride 4, needs vision@0
         only start
@@ -263,7 +263,7 @@ fn c4_a_run_that_waits_is_looked_at_on_the_stride_only() {
         ----
         1 start vision 1.0 on frame
         4 start slow 0.0 on tick with vision@0=1
-        "#,
+        ",
     );
 }
 
@@ -358,7 +358,7 @@ fn c5_a_backlog_within_its_limit_loses_nothing() {
 #[test]
 fn c6_a_run_that_takes_longer_than_its_timeout_fails() {
     check(
-        r#"
+        "
         crew vision on frame, timeout 150
           does later
         pace realtime
@@ -375,14 +375,14 @@ fn c6_a_run_that_takes_longer_than_its_timeout_fails() {
         2 ends vision 0.0 timeout
         2 error vision 0.0 timeout: took longer than `timeout_ms` (150)
         2 commit
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c6_a_result_that_comes_first_wins_over_the_timeout() {
     check(
-        r#"
+        "
         crew vision on frame, timeout 200
           does later
         pace realtime
@@ -394,14 +394,14 @@ fn c6_a_result_that_comes_first_wins_over_the_timeout() {
         now 400
         ----
         2 lands vision 0.0
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c6_a_second_answer_is_stale() {
     check(
-        r#"
+        "
         crew vision on frame
           does later
         only lands stale
@@ -412,14 +412,14 @@ fn c6_a_second_answer_is_stale() {
         ----
         0 lands vision 0.0 1
         stale vision 0.0 try 1
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c6_in_virtual_pace_the_timeout_frees_the_slice() {
     check(
-        r#"
+        "
         crew vision on frame, timeout 200
           does later
         only start ends commit
@@ -431,14 +431,14 @@ fn c6_in_virtual_pace_the_timeout_frees_the_slice() {
         0 ends vision 0.0 timeout
         0 commit
         1 commit
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c7_a_failed_attempt_is_tried_again_until_one_succeeds() {
     check(
-        r#"
+        "
         crew vision on frame, retry 3 0
           does fail blind
           does try=3 value 1
@@ -452,14 +452,14 @@ fn c7_a_failed_attempt_is_tried_again_until_one_succeeds() {
         fails vision 0.0 try 2 error
         0 start vision 0.0 try 3 on frame
         0 lands vision 0.0 1
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c7_the_run_fails_after_its_last_attempt() {
     check(
-        r#"
+        "
         crew vision on frame, retry 2 0
           does fail blind
         only start fails ends error
@@ -471,14 +471,14 @@ fn c7_the_run_fails_after_its_last_attempt() {
         0 start vision 0.0 try 2 on frame
         0 ends vision 0.0 error
         0 error vision 0.0 error: blind
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c7_the_pause_between_attempts_doubles() {
     check(
-        r#"
+        "
         crew vision on frame, retry 3 100
           does fail blind
         pace realtime
@@ -492,10 +492,10 @@ fn c7_the_pause_between_attempts_doubles() {
         0 start vision 0.0 on frame
         0 start vision 0.0 try 2 on frame
         0 start vision 0.0 try 3 on frame
-        "#,
+        ",
     );
     check(
-        r#"
+        "
         crew vision on frame, retry 3 100
           does fail blind
         pace realtime
@@ -506,14 +506,14 @@ fn c7_the_pause_between_attempts_doubles() {
         ----
         0 start vision 0.0 on frame
         0 start vision 0.0 try 2 on frame
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c7_a_timeout_is_tried_again_too_and_the_old_attempt_is_stale() {
     check(
-        r#"
+        "
         crew vision on frame, retry 2 0, timeout 100
           does later
         pace realtime
@@ -530,14 +530,14 @@ fn c7_a_timeout_is_tried_again_too_and_the_old_attempt_is_stale() {
         0 start vision 0.0 try 2 on frame
         stale vision 0.0 try 1
         2 lands vision 0.0
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c8_failed_runs_in_a_row_disable_the_crew_from_the_next_slice_on() {
     check(
-        r#"
+        "
         crew vision on frame, max_errors 2
           does fail blind
         only start ends disabled error
@@ -559,14 +559,14 @@ fn c8_failed_runs_in_a_row_disable_the_crew_from_the_next_slice_on() {
         1 error vision 1.1 error: blind
         1 error vision disabled after 3
         2 ends vision 2.0 disabled
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c8_a_success_between_failures_keeps_the_crew() {
     check(
-        r#"
+        "
         crew vision on frame, max_errors 2
           does fail blind
           does run=1.0 value 1
@@ -579,14 +579,14 @@ fn c8_a_success_between_failures_keeps_the_crew() {
         0 ends vision 0.0 error
         1 lands vision 1.0 1
         2 ends vision 2.0 error
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c8_after_its_cooldown_a_crew_gets_one_try() {
     check(
-        r#"
+        "
         crew vision on frame, max_errors 2, cooldown 2
           does fail blind
         only start disabled
@@ -605,14 +605,14 @@ fn c8_after_its_cooldown_a_crew_gets_one_try() {
         4 disabled vision until 6
         6 start vision 6.0 on frame
         7 disabled vision until 9
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c8_a_success_after_the_cooldown_makes_the_crew_whole() {
     check(
-        r#"
+        "
         crew vision on frame, max_errors 2, cooldown 1
           does fail blind
           does run=2.0 value 1
@@ -631,14 +631,14 @@ fn c8_a_success_after_the_cooldown_makes_the_crew_whole() {
         3 start vision 3.0 on frame
         4 start vision 4.0 on frame
         5 disabled vision until 6
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c8_waiting_runs_of_a_disabled_crew_end_as_disabled() {
     check(
-        r#"
+        "
         crew ears on sound
         crew vision on frame, needs ears@0, wait all
         only ends start
@@ -651,14 +651,14 @@ fn c8_waiting_runs_of_a_disabled_crew_end_as_disabled() {
         ----
         1 ends vision 0.0 disabled missing ears@0
         3 start ears 3.0 on sound
-        "#,
+        ",
     );
 }
 
 #[test]
 fn c8_a_person_disables_and_enables_a_crew() {
     check(
-        r#"
+        "
         crew vision on frame
         only start ends refused
         @0 frame
@@ -674,7 +674,7 @@ fn c8_a_person_disables_and_enables_a_crew() {
         1 ends vision 1.0 disabled
         refused: there is no crew `visoin`; did you mean `vision`?
         2 start vision 2.0 on frame
-        "#,
+        ",
     );
 }
 
@@ -708,7 +708,7 @@ fn c9_a_failing_crew_changes_nothing_for_those_that_do_not_need_it() {
 #[test]
 fn c9_a_slow_crew_keeps_no_other_waiting_in_realtime() {
     check(
-        r#"
+        "
         crew slow on frame
           does later
         crew quick on frame
@@ -724,7 +724,7 @@ fn c9_a_slow_crew_keeps_no_other_waiting_in_realtime() {
         1 start quick 1.0 on frame
         1 commit
         2 commit
-        "#,
+        ",
     );
 }
 
@@ -818,7 +818,7 @@ fn c10_in_virtual_pace_too_actions_leave_at_once() {
 #[test]
 fn c10_its_actions_are_not_published_again_with_the_slice_or_after_a_crash() {
     check(
-        r#"
+        "
         crew quick on frame, start arrival
           does act seen; incr n 1
         pace realtime
@@ -832,6 +832,6 @@ fn c10_its_actions_are_not_published_again_with_the_slice_or_after_a_crash() {
         crash
         0 commit
         crash
-        "#,
+        ",
     );
 }

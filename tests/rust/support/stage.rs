@@ -87,10 +87,11 @@ impl Stage {
                 "crash" => self.crash(),
                 "restore" => self.restore(),
                 "end" => self.end(),
-                _ => match word.strip_prefix('@') {
-                    Some(ts) => self.event(instant(ts), rest),
-                    None => continue,
-                },
+                _ => {
+                    if let Some(ts) = word.strip_prefix('@') {
+                        self.event(instant(ts), rest);
+                    }
+                }
             }
         }
     }
