@@ -178,7 +178,7 @@ impl Engine {
                 // Rule C1: no triggers, so the landing itself makes the run.
                 let trigger = slice.shift(-dependent.offset);
                 let place =
-                    self.state.crews[dependent.crew.at()].next_place(trigger, planned.horizon);
+                    self.state.crews[dependent.crew.at()].next_place(trigger, trigger.shift(-planned.horizon));
                 let key = RunKey { trigger, place };
                 self.queue_by_landing(dependent.crew, key, look);
             }

@@ -211,3 +211,24 @@ fn c10_c6_an_arrival_that_comes_back_after_its_slice_lands_in_the_open_one() {
         "#,
     );
 }
+
+#[test]
+fn c10_j2_arrivals_out_of_order_never_share_a_name() {
+    check(
+        r#"
+        crew quick on frame, start arrival
+        lateness 900
+        only start
+        @50 frame {"n":1}
+        @350 frame {"n":2}
+        @60 frame {"n":3}
+        @360 frame {"n":4}
+        end
+        ----
+        0 start quick 0.0 on frame{"n":1}
+        3 start quick 3.0 on frame{"n":2}
+        0 start quick 0.1 on frame{"n":3}
+        3 start quick 3.1 on frame{"n":4}
+        "#,
+    );
+}
