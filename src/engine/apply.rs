@@ -167,7 +167,7 @@ impl Engine {
             let slice = clock.slice_of(arrived.event.ts).max(self.state.inbox.open);
             let key = RunKey {
                 trigger: slice,
-                place: self.state.crews[crew.at()].next_place(slice, 1),
+                place: self.state.crews[crew.at()].next_place(slice, self.state.inbox.open),
             };
             let needs = self.plan.crew(crew).spec.needs.len();
             let triggers = Triggers::One(Arc::clone(arrived));

@@ -127,6 +127,14 @@ pub(super) struct Disabled {
     pub until: Option<Slice>,
 }
 
+impl Health {
+    /// Whether the crew does not run in a slice (rule C8).
+    pub fn is_disabled(&self, slice: Slice) -> bool {
+        self.disabled
+            .is_some_and(|disabled| disabled.from <= slice && !disabled.is_over(slice))
+    }
+}
+
 impl CrewState {
     pub fn new(crew: &Planned) -> Self {
         Self {
@@ -194,10 +202,10 @@ impl CrewState {
         self.ready.insert(at, run);
     }
 
-    /// The next free place among the runs of a slice; forgets those of slices out of reach.
-    pub fn next_place(&mut self, slice: Slice, reach: i64) -> u32 {
+    /// The next free place among the runs of a slice; no slice before `oldest` asks any more.
+    pub fn next_place(&mut self, slice: Slice, oldest: Slice) -> u32 {
         if !self.places.contains_key(&slice) {
-            self.places = self.places.split_off(&slice.shift(-reach));
+            self.places = self.places.split_off(&oldest);
         }
         let place = self.places.entry(slice).or_default();
         *place += 1;

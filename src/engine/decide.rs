@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Arrived, Control, CrewIx, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection, Slice,
-    StartAt, Timestamp, inbox::Placement, suggest::closest,
+    StartAt, Timer, Timestamp, inbox::Placement, suggest::closest,
 };
 
 impl Engine {
@@ -154,19 +154,30 @@ impl Engine {
             return Some(Record::Close(last));
         }
         let under_way = state.crews.iter().any(|crew| !crew.running.is_empty());
-        match state
-            .agenda
-            .iter()
-            .find(|(slice, crew)| self.has_work_in(*crew, *slice))
-        {
+        let more_comes = under_way || self.waits_for_timer();
+        let mut agenda = state.agenda.iter();
+        match agenda.find(|(slice, crew)| self.has_work_in(*crew, *slice)) {
+            // Live, slices follow the clock while something can still come back in one of them.
+            Some(_) if more_comes && self.plan.settings.pace == Pace::Realtime => None,
             Some((slice, _)) => Some(Record::Close((*slice).max(state.inbox.open))),
-            None if under_way || !state.timers.is_empty() => None,
+            None if more_comes => None,
             None => Some(Record::Finish),
         }
     }
 
     fn has_work_in(&self, crew: CrewIx, slice: Slice) -> bool {
         self.state.crews[crew.at()].has_work_in(&self.plan.crew(crew).spec, slice)
+    }
+
+    /// Whether a timer is set that still matters: a run may have stopped waiting before its own.
+    fn waits_for_timer(&self) -> bool {
+        let matters = |timer: &Timer| match timer {
+            Timer::Wait(run) => self.state.crews[run.crew.at()]
+                .waiting
+                .contains_key(&run.key),
+            Timer::Deadline(..) | Timer::Retry(_) => true,
+        };
+        self.state.timers.iter().any(|(_, timer)| matters(timer))
     }
 
     /// When the clock closes the next slice that matters; `None` in virtual pace and when idle.

@@ -220,6 +220,9 @@ impl Engine {
 
     /// When to send [`Input::Tick`] if nothing else happens.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
+        if self.state.finished {
+            return None;
+        }
         let timer = self.state.timers.first().map(|(at, _)| *at);
         let slice = self.next_close();
         timer.into_iter().chain(slice).min()

@@ -42,7 +42,7 @@ fn story(blow: Option<(usize, &str)>) -> Stage {
     let mut stage = Stage::new(DECLARED, false).unwrap();
     for (at, line) in LINES.iter().enumerate() {
         stage.play(line);
-        if let Some((_, blow)) = blow.filter(|(line, _)| *line == at) {
+        if let Some((_, blow)) = blow.filter(|(after, _)| *after == at) {
             stage.play(blow);
         }
     }
@@ -63,10 +63,10 @@ fn j3_a_crash_after_any_input_changes_nothing() {
     let calm = story(None);
     assert!(calm.engine.is_finished());
     assert!(actions(&calm).len() > 15, "{:?}", calm.said);
-    for at in 0..LINES.len() {
+    for (at, line) in LINES.iter().enumerate() {
         for blow in ["crash", "restore", "crash\nrestore\ncrash"] {
             let stricken = story(Some((at, blow)));
-            let place = format!("`{blow}` after `{}`", LINES[at]);
+            let place = format!("`{blow}` after `{line}`");
             assert_eq!(stricken.engine.digest(), calm.engine.digest(), "{place}");
             assert_eq!(stricken.engine.context(), calm.engine.context(), "{place}");
             assert_eq!(actions(&stricken), actions(&calm), "{place}");
@@ -83,7 +83,9 @@ fn j3_a_journal_cut_off_anywhere_goes_on_to_the_same_end() {
         let mut stage = Stage::new(DECLARED, false).unwrap();
         let taken = stage.recover(&calm.journal[..length]);
         // The source sends again what it does not know to be taken.
-        LINES[taken..].iter().for_each(|line| stage.play(line));
+        for line in &LINES[taken..] {
+            stage.play(line);
+        }
         let place = format!(
             "cut after {length} records, {taken} taken: {:#?}",
             stage.said
@@ -130,7 +132,7 @@ fn j3_a_crash_amid_the_levels_of_a_slice_keeps_what_had_landed() {
 #[test]
 fn j3_a_held_let_run_survives_a_crash() {
     check(
-        r#"
+        "
         crew slow on frame, let 3
           does act slowly
         pace realtime
@@ -145,14 +147,14 @@ fn j3_a_held_let_run_survives_a_crash() {
         crash
         restore
         3 act slow 0.0 slowly
-        "#,
+        ",
     );
 }
 
 #[test]
 fn j3_a_stream_that_had_finished_says_so_again() {
     check(
-        r#"
+        "
         crew a on frame
         only finished crash
         @0 frame
@@ -162,6 +164,6 @@ fn j3_a_stream_that_had_finished_says_so_again() {
         finished
         crash
         finished
-        "#,
+        ",
     );
 }

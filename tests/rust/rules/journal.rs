@@ -194,7 +194,7 @@ fn j2_an_action_id_does_not_depend_on_the_attempt() {
 #[test]
 fn j3_a_run_that_had_not_landed_runs_again_after_a_crash() {
     check(
-        r#"
+        "
         crew vision on frame
           does later; act seen
         @0 frame
@@ -211,14 +211,14 @@ fn j3_a_run_that_had_not_landed_runs_again_after_a_crash() {
         0 commit
         1 commit
         finished
-        "#,
+        ",
     );
 }
 
 #[test]
 fn j3_a_run_that_had_landed_does_not() {
     check(
-        r#"
+        "
         crew vision on frame
           does act seen
         only start act crash
@@ -230,14 +230,14 @@ fn j3_a_run_that_had_landed_does_not() {
         0 start vision 0.0 on frame
         0 act vision 0.0 seen
         crash
-        "#,
+        ",
     );
 }
 
 #[test]
 fn j3_actions_not_known_to_be_published_are_published_again_with_their_ids() {
     check(
-        r#"
+        "
         crew vision on frame
           does act seen
         publish off
@@ -249,7 +249,7 @@ fn j3_actions_not_known_to_be_published_are_published_again_with_their_ids() {
         0 act vision 0.0 seen
         crash
         0 act vision 0.0 seen again
-        "#,
+        ",
     );
 }
 
@@ -301,7 +301,7 @@ fn j3_waiting_runs_timers_and_retries_survive_a_crash() {
 #[test]
 fn j3_a_deadline_begins_anew_after_a_crash() {
     check(
-        r#"
+        "
         crew vision on frame, timeout 500
           does later
         pace realtime
@@ -314,7 +314,7 @@ fn j3_a_deadline_begins_anew_after_a_crash() {
         0 start vision 0.0 on frame
         crash
         0 start vision 0.0 on frame
-        "#,
+        ",
     );
 }
 
@@ -444,7 +444,7 @@ fn j5_a_snapshot_is_the_same_however_it_came_about() {
 #[test]
 fn a1_actions_inherit_the_identities_of_the_trigger_unless_they_have_their_own() {
     check(
-        r#"
+        "
         crew vision on frame, batch slice
           does act seen; act told,corr=own,ttl=100,stream=elsewhere; act home,stream=story
         only act
@@ -455,7 +455,7 @@ fn a1_actions_inherit_the_identities_of_the_trigger_unless_they_have_their_own()
         0 act vision 0.0 seen corr=c trans=t
         0 act vision 0.0 told ttl=100 stream=elsewhere corr=own trans=t
         0 act vision 0.0 home corr=c trans=t
-        "#,
+        ",
     );
 }
 

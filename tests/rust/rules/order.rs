@@ -99,7 +99,7 @@ proptest! {
 #[test]
 fn o2_crews_go_by_level_then_priority_then_name() {
     check(
-        r#"
+        "
         crew zeta on tick, priority -1
         crew beta on tick
         crew alpha on tick, needs beta@0, priority -9
@@ -112,14 +112,14 @@ fn o2_crews_go_by_level_then_priority_then_name() {
         0 start beta 0.0 on tick
         0 start gamma 0.0 on tick
         0 start alpha 0.0 on tick with beta@0=0
-        "#,
+        ",
     );
 }
 
 #[test]
 fn o2_a_smaller_priority_goes_first() {
     check(
-        r#"
+        "
         crew a on tick, priority 2
         crew b on tick, priority 1
         only start
@@ -128,14 +128,14 @@ fn o2_a_smaller_priority_goes_first() {
         ----
         0 start b 0.0 on tick
         0 start a 0.0 on tick
-        "#,
+        ",
     );
 }
 
 #[test]
 fn o3_actions_go_by_crew_run_and_index_whoever_answers_first() {
     check(
-        r#"
+        "
         crew a on tick, concurrency 2
           does later; act one; act two
         crew b on tick
@@ -155,14 +155,14 @@ fn o3_actions_go_by_crew_run_and_index_whoever_answers_first() {
         0 act a 0.1 two
         0 act b 0.0 three
         0 act b 0.1 three
-        "#,
+        ",
     );
 }
 
 #[test]
 fn o3_the_landing_slice_comes_before_everything_else() {
     check(
-        r#"
+        "
         crew a on tick
           does later; act one
         crew b on tock
@@ -179,7 +179,7 @@ fn o3_the_landing_slice_comes_before_everything_else() {
         ----
         1 act b 0.0 two
         2 act a 0.0 one
-        "#,
+        ",
     );
 }
 

@@ -23,7 +23,9 @@ const LINES: [&str; 6] = [
 #[test]
 fn c9_two_engines_side_by_side_never_influence_each_other() {
     let mut alone = Stage::new(DECLARED, false).unwrap();
-    LINES.iter().for_each(|line| alone.play(line));
+    for line in LINES {
+        alone.play(line);
+    }
     let mut first = Stage::new(DECLARED, false).unwrap();
     let mut second = Stage::new(DECLARED, false).unwrap();
     for (at, line) in LINES.iter().enumerate() {

@@ -1,8 +1,6 @@
 //! Chapter 3: epoch, slices, closing, lateness, pace.
 
-use live_crew::engine::{
-    Beat, Clock, CrewName, EpochPolicy, RunKey, Seed, Slice, Span, StreamId, Timestamp,
-};
+use live_crew::engine::{Beat, Clock, EpochPolicy, Slice, Span, Timestamp};
 use proptest::prelude::*;
 
 use crate::support::{check, declare::BASE};
@@ -196,16 +194,16 @@ fn t3_a_closed_slice_never_opens_again() {
 #[test]
 fn t4_a_slice_closes_when_the_watermark_reaches_its_end_and_not_before() {
     check(
-        r#"
+        "
         crew vision on frame
         lateness 50
         @0 frame
         @149.999 frame      # W = 99.999: slice 0 stays open
         ----
-        "#,
+        ",
     );
     check(
-        r#"
+        "
         crew vision on frame
         lateness 50
         only start
@@ -213,7 +211,7 @@ fn t4_a_slice_closes_when_the_watermark_reaches_its_end_and_not_before() {
         @150 frame          # W = 100
         ----
         0 start vision 0.0 on frame
-        "#,
+        ",
     );
 }
 
@@ -285,7 +283,7 @@ fn t4_an_event_from_the_future_closes_nothing_in_realtime() {
 #[test]
 fn t4_the_end_of_input_closes_what_is_open() {
     check(
-        r#"
+        "
         crew vision on frame
         lateness 5000
         only start finished
@@ -296,7 +294,7 @@ fn t4_the_end_of_input_closes_what_is_open() {
         0 start vision 0.0 on frame
         3 start vision 3.0 on frame
         finished
-        "#,
+        ",
     );
 }
 
@@ -379,7 +377,7 @@ fn t5_fail_stops_the_stream_with_a_reason() {
 #[test]
 fn t5_a_kind_may_have_a_policy_of_its_own() {
     check(
-        r#"
+        "
         crew vision on frame goal
         late drop
         late goal next
@@ -393,7 +391,7 @@ fn t5_a_kind_may_have_a_policy_of_its_own() {
         0 start vision 0.0 on frame
         5 start vision 5.0 on goal(meant for 1)
         5 start vision 5.1 on frame
-        "#,
+        ",
     );
 }
 
@@ -453,7 +451,7 @@ fn t6_a_quiet_realtime_stream_asks_for_no_wakeup() {
 #[test]
 fn t7_virtual_time_waits_for_every_run_that_is_due() {
     check(
-        r#"
+        "
         crew slow on frame
           does later
         crew quick on tick
@@ -470,14 +468,14 @@ fn t7_virtual_time_waits_for_every_run_that_is_due() {
         1 lands quick 1.0
         1 commit
         finished
-        "#,
+        ",
     );
 }
 
 #[test]
 fn t7_realtime_does_not_wait_for_a_slow_run() {
     check(
-        r#"
+        "
         crew slow on frame
           does later
         crew quick on tick
@@ -497,14 +495,14 @@ fn t7_realtime_does_not_wait_for_a_slow_run() {
         2 commit
         3 lands slow 0.0
         3 commit
-        "#,
+        ",
     );
 }
 
 #[test]
 fn t8_now_is_the_end_of_the_slice_and_stamps_the_actions() {
     check(
-        r#"
+        "
         crew vision on frame
           does act seen
         show time
@@ -521,14 +519,14 @@ fn t8_now_is_the_end_of_the_slice_and_stamps_the_actions() {
         2 act vision 2.0 seen ts 300
         2 commit
         finished
-        "#,
+        ",
     );
 }
 
 #[test]
 fn t8_a_run_that_lands_later_keeps_the_now_of_its_own_slice() {
     check(
-        r#"
+        "
         crew vision on frame
           does later; act seen
         pace realtime
@@ -541,68 +539,6 @@ fn t8_a_run_that_lands_later_keeps_the_now_of_its_own_slice() {
         ----
         0 start vision 0.0 on frame now 100
         3 act vision 0.0 seen ts 100
-        "#,
+        ",
     );
-}
-
-fn seed(stream: &str, slice: i64, crew: &str, place: u32) -> Seed {
-    let key = RunKey {
-        trigger: Slice(slice),
-        place,
-    };
-    let (stream, crew) = (StreamId::new(stream).unwrap(), CrewName::new(crew).unwrap());
-    Seed::of_run(&stream, Slice(slice), &crew, key)
-}
-
-fn bytes(seed: &Seed, name: &str) -> [u8; 32] {
-    let mut out = [0; 32];
-    seed.fill(name, &mut out);
-    out
-}
-
-#[test]
-fn t9_the_same_run_draws_the_same_numbers_again() {
-    assert_eq!(
-        bytes(&seed("s", 3, "vision", 0), "dice"),
-        bytes(&seed("s", 3, "vision", 0), "dice")
-    );
-}
-
-#[test]
-fn t9_stream_slice_crew_run_and_name_each_change_the_numbers() {
-    let drawn = [
-        bytes(&seed("s", 3, "vision", 0), "dice"),
-        bytes(&seed("s2", 3, "vision", 0), "dice"),
-        bytes(&seed("s", 4, "vision", 0), "dice"),
-        bytes(&seed("s", 3, "ears", 0), "dice"),
-        bytes(&seed("s", 3, "vision", 1), "dice"),
-        bytes(&seed("s", 3, "vision", 0), "coin"),
-    ];
-    let distinct: std::collections::BTreeSet<_> = drawn.iter().collect();
-    assert_eq!(distinct.len(), drawn.len());
-}
-
-#[test]
-fn t9_a_call_for_one_name_changes_no_other() {
-    let (alone, busy) = (seed("s", 3, "vision", 0), seed("s", 3, "vision", 0));
-    let before = bytes(&alone, "dice");
-    let _added = bytes(&busy, "an added call");
-    assert_eq!(bytes(&busy, "dice"), before);
-}
-
-#[test]
-fn t9_a_longer_draw_begins_with_the_shorter_one() {
-    let seed = seed("s", 3, "vision", 0);
-    let mut long = [0; 100];
-    seed.fill("dice", &mut long);
-    assert_eq!(long[..32], bytes(&seed, "dice"));
-}
-
-#[test]
-fn t9_a_uuid_says_that_it_is_a_random_one() {
-    for place in 0..100 {
-        let uuid = seed("s", 3, "vision", place).uuid("id");
-        assert_eq!(uuid[6] >> 4, 4, "version");
-        assert_eq!(uuid[8] >> 6, 0b10, "variant");
-    }
 }

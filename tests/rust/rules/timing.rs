@@ -27,7 +27,7 @@ fn t7_async_lands_in_the_slice_that_is_open_when_it_arrives() {
 #[test]
 fn t7_async_in_virtual_pace_lands_in_the_slice_it_started_in() {
     check(
-        r#"
+        "
         crew vision on frame
           does later; act seen
         only lands act
@@ -38,7 +38,7 @@ fn t7_async_in_virtual_pace_lands_in_the_slice_it_started_in() {
         ----
         0 lands vision 0.0
         0 act vision 0.0 seen
-        "#,
+        ",
     );
 }
 
@@ -72,7 +72,7 @@ fn t7_let_lands_exactly_n_slices_later_though_it_is_ready_earlier() {
 #[test]
 fn t7_let_lands_at_the_same_slice_in_realtime() {
     check(
-        r#"
+        "
         crew vision on frame, let 3
           does later; act seen
         pace realtime
@@ -87,14 +87,14 @@ fn t7_let_lands_at_the_same_slice_in_realtime() {
         3 lands vision 0.0
         3 act vision 0.0 seen
         3 commit
-        "#,
+        ",
     );
 }
 
 #[test]
 fn t7_let_in_virtual_pace_waits_at_its_landing_slice() {
     check(
-        r#"
+        "
         crew vision on frame, let 2
           does later; act seen
         @0 frame
@@ -112,14 +112,14 @@ fn t7_let_in_virtual_pace_waits_at_its_landing_slice() {
         2 commit
         3 commit
         finished
-        "#,
+        ",
     );
 }
 
 #[test]
 fn t7_let_not_ready_by_its_slice_is_a_miss() {
     check(
-        r#"
+        "
         crew vision on frame, let 2
           does later; act seen
         pace realtime
@@ -135,14 +135,14 @@ fn t7_let_not_ready_by_its_slice_is_a_miss() {
         2 error vision 0.0 missed: was not back by slice 2, in which it had to land
         2 commit
         stale vision 0.0 try 1
-        "#,
+        ",
     );
 }
 
 #[test]
 fn t7_let_with_on_miss_late_lands_when_it_arrives() {
     check(
-        r#"
+        "
         crew vision on frame, let 2 late
           does later; act seen
         pace realtime
@@ -157,7 +157,7 @@ fn t7_let_with_on_miss_late_lands_when_it_arrives() {
         5 lands vision 0.0
         5 act vision 0.0 seen
         5 commit
-        "#,
+        ",
     );
 }
 
@@ -208,7 +208,7 @@ fn t7_let_keeps_its_place_until_it_lands() {
 #[test]
 fn t7_let_satisfies_needs_from_its_landing_slice() {
     check(
-        r#"
+        "
         crew slow on frame, let 2
         crew talker on frame, needs slow@0
         only start
@@ -217,7 +217,7 @@ fn t7_let_satisfies_needs_from_its_landing_slice() {
         ----
         0 start slow 0.0 on frame
         2 start talker 0.0 on frame with slow@0=2
-        "#,
+        ",
     );
 }
 
@@ -286,7 +286,7 @@ fn t7_sync_makes_the_commit_wait_for_the_run() {
 #[test]
 fn t7_sync_is_bounded_by_its_timeout() {
     check(
-        r#"
+        "
         crew vision on frame, sync, timeout 200
           does later
         pace realtime
@@ -299,7 +299,7 @@ fn t7_sync_is_bounded_by_its_timeout() {
         0 ends vision 0.0 timeout
         0 error vision 0.0 timeout: took longer than `timeout_ms` (200)
         0 commit
-        "#,
+        ",
     );
 }
 

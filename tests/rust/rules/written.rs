@@ -16,7 +16,7 @@ use crate::support::{
 fn header(edit: impl Fn(&mut CrewSpec, &mut StreamSettings)) -> Header {
     let mut crew = CrewSpec::new(CrewName::new("vision").unwrap());
     crew.triggers = vec![Pattern::new("frame").unwrap()];
-    crew.fingerprint = "prompt 1, model 1".to_owned();
+    crew.fingerprint = String::from("prompt 1, model 1");
     let mut settings = StreamSettings::new(Pace::Virtual);
     edit(&mut crew, &mut settings);
     let plan = Plan::check(vec![crew], settings).unwrap();
@@ -59,7 +59,7 @@ fn j6_a_change_of_code_and_a_change_of_policy_are_told_apart() {
     assert_eq!(change(&|_, _| {}), Change::None);
     let touched = Change::Fingerprints(vec!["vision".to_owned()]);
     assert_eq!(
-        change(&|crew, _| crew.fingerprint = "prompt 2".to_owned()),
+        change(&|crew, _| crew.fingerprint = String::from("prompt 2")),
         touched
     );
     assert!(matches!(

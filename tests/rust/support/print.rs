@@ -1,4 +1,5 @@
 //! What the engine says, as lines of a story.
+#![allow(clippy::format_push_string, reason = "lines of a story are short")]
 
 use live_crew::engine::{
     Action, Arrived, Context, Emission, ErrorEvent, Fact, Job, LatePolicy, Parcel, Payload, Plan,

@@ -75,10 +75,8 @@ pub(crate) fn perform(deeds: &str) -> Outcome {
         let (word, rest) = deed.split_once(' ').unwrap_or((deed, ""));
         let (name, value) = rest.split_once(' ').unwrap_or((rest, "null"));
         let mut change = |change| {
-            output.diff.0.push(Op {
-                path: path(name),
-                change,
-            })
+            let path = path(name);
+            output.diff.0.push(Op { path, change });
         };
         match word {
             "later" => {}

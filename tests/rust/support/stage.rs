@@ -87,10 +87,11 @@ impl Stage {
                 "crash" => self.crash(),
                 "restore" => self.restore(),
                 "end" => self.end(),
-                _ => match word.strip_prefix('@') {
-                    Some(ts) => self.event(instant(ts), rest),
-                    None => continue,
-                },
+                _ => {
+                    if let Some(ts) = word.strip_prefix('@') {
+                        self.event(instant(ts), rest);
+                    }
+                }
             }
         }
     }
@@ -162,13 +163,6 @@ impl Stage {
     fn end(&mut self) {
         self.input(Input::End);
         self.wait_until_free();
-        while let Some(at) = self
-            .engine
-            .next_wakeup()
-            .filter(|_| !self.engine.is_finished())
-        {
-            self.advance(at);
-        }
     }
 
     /// In virtual pace no event is fed while a slice is worked on; timers may set it free.
