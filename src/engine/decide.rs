@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Arrived, Control, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection, Slice, StartAt,
-    Timer, Timestamp, inbox::Placement, suggest::closest,
+    Arrived, Control, CrewIx, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection, Slice,
+    StartAt, Timer, Timestamp, inbox::Placement, suggest::closest,
 };
 
 impl Engine {
@@ -72,7 +72,7 @@ impl Engine {
             });
         }
         if let Some(id) = event.id()
-            && self.state.inbox.dedupe.knows(id)
+            && self.is_duplicate(id, event.ts)
         {
             return Ok(Some(Record::Duplicate {
                 id: Arc::clone(id),
@@ -107,6 +107,13 @@ impl Engine {
                 )
             }
         }))
+    }
+
+    fn is_duplicate(&self, id: &str, ts: Timestamp) -> bool {
+        let inbox = &self.state.inbox;
+        inbox
+            .dedupe
+            .knows(id, inbox.dedupe_from(ts, self.plan.settings.dedupe_window))
     }
 
     /// The next decision that is due, if there is one.
@@ -148,7 +155,11 @@ impl Engine {
         }
         let under_way = state.crews.iter().any(|crew| !crew.running.is_empty());
         let more_comes = under_way || self.waits_for_timer();
-        match state.agenda.first() {
+        match state
+            .agenda
+            .iter()
+            .find(|(slice, crew)| self.has_work_in(*crew, *slice))
+        {
             // Live, slices follow the clock while something can still come back in one of them.
             Some(_) if more_comes && self.plan.settings.pace == Pace::Realtime => None,
             Some((slice, _)) => Some(Record::Close((*slice).max(state.inbox.open))),
@@ -166,6 +177,10 @@ impl Engine {
             Timer::Deadline(..) | Timer::Retry(_) => true,
         };
         self.state.timers.iter().any(|(_, timer)| matters(timer))
+    }
+
+    fn has_work_in(&self, crew: CrewIx, slice: Slice) -> bool {
+        self.state.crews[crew.at()].has_work_in(&self.plan.crew(crew).spec, slice)
     }
 
     /// When the clock closes the next slice that matters; `None` in virtual pace and when idle.

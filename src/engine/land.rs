@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Conflicts, Context, CrewIx, CrewName, Emission, Engine, ErrorEvent, Fact, Failure, Outcome,
-    Plan, Reason, RunId, RunKey, Slice, Triggers, Trouble, WaitPolicy, conflicts::Conflict,
-    crew::Finished, deliver::visible_from, plan::NeedIx, report::write_run_name, turn::Turn,
+    Plan, Reason, RunId, RunKey, Slice, Triggers, Trouble, conflicts::Conflict, crew::Finished,
+    deliver::visible_from, plan::NeedIx, report::write_run_name, turn::Turn,
 };
 
 impl Engine {
@@ -93,10 +93,11 @@ impl Engine {
         self.state.crews[crew.at()].health.failures = 0;
         self.state.counters.landed += 1;
         self.state.counters.conflicts += conflicts.len() as u64;
-        for Conflict { path, first } in conflicts {
+        for conflict in conflicts {
+            let (path, first) = (conflict.dotted(), conflict.first);
             let first = run_name(&plan.crew(first.crew).spec.name, first);
             let what = Trouble::Conflict {
-                path: path.join("."),
+                path,
                 first,
                 last: run_name(name, run),
             };
@@ -174,7 +175,19 @@ impl Engine {
             let look = visible_from(NeedIx::Crew(crew), dependent.offset, slice);
             let found = self.meet(*dependent, slice, look, answer);
             let other = plan.crew(dependent.crew);
-            if other.by_landing && !found {
+            let just_made = || {
+                let near = RunKey {
+                    trigger: slice.shift(-planned.horizon),
+                    place: 0,
+                };
+                let waiting = &self.state.crews[dependent.crew.at()].waiting;
+                waiting.range(near..).any(|(_, run)| {
+                    run.met[dependent.need]
+                        .as_ref()
+                        .is_some_and(|met| met.slice == slice)
+                })
+            };
+            if other.by_landing && !found && !just_made() {
                 // Rule C1: no triggers, so the landing itself makes the run.
                 let trigger = slice.shift(-dependent.offset);
                 let place =
@@ -189,10 +202,17 @@ impl Engine {
     fn queue_by_landing(&mut self, crew: CrewIx, key: RunKey, look: Slice) {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.crew(crew).spec;
-        // Queued as of a slice before anything is visible, so that it waits for its look.
-        self.queue_run(crew, spec, key, Triggers::Landing, Slice(i64::MIN));
-        if matches!(spec.wait, WaitPolicy::None) {
-            self.look_at(crew, spec, look.max(key.trigger), key);
+        self.queue_run(crew, spec, key, Triggers::Landing, look.max(key.trigger));
+        let Some(turn) = &self.state.turn else { return };
+        if self.state.crews[crew.at()].health.disabled.is_some() {
+            // Its next turn ends the run (rule C8).
+            let still_to_come = plan.crew(crew).level > turn.level;
+            let next = if still_to_come {
+                turn.slice
+            } else {
+                turn.slice.next()
+            };
+            self.state.agenda.insert((next, crew));
         }
     }
 
@@ -250,7 +270,7 @@ impl Turn {
             let first = run_name(&plan.crew(conflict.first.crew).spec.name, conflict.first);
             let message = format!(
                 "wrote `{}`, which `{first}` wrote in the same slice",
-                conflict.path.join(".")
+                conflict.dotted()
             );
             return Err(Failure {
                 reason: Reason::CtxConflict,

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod architecture;
+mod model;
+// mod properties;
 mod rules;
 #[cfg(feature = "sqlite")]
 mod store_contract;

@@ -1,15 +1,19 @@
-//! Stories about streams: text in, text out, compared exactly.
+//! What several tests stand on.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `timeline` | [`check`]: tells a story and compares what came of it |
-//! | `declare` | the lines that declare crews and settings |
-//! | `script` | what crews do in a story |
-//! | `stage` | an engine driven by hand through a story |
-//! | `print` | what the engine says, as lines |
+//! | `timeline`, `declare`, `script`, `stage`, `print` | stories: text in, text out |
+//! | `cases`, `behaviour` | random plans, events and crews |
+//! | `reference`, `plain` | the naive scheduler the engine is compared with |
+//! | `drive` | an engine driven by hand through a random case |
 
+pub(crate) mod behaviour;
+pub(crate) mod cases;
 pub(crate) mod declare;
+pub(crate) mod drive;
+pub(crate) mod plain;
 pub(crate) mod print;
+pub(crate) mod reference;
 pub(crate) mod script;
 pub(crate) mod stage;
 pub(crate) mod timeline;
