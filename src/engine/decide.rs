@@ -155,17 +155,18 @@ impl Engine {
         }
         let under_way = state.crews.iter().any(|crew| !crew.running.is_empty());
         let more_comes = under_way || self.waits_for_timer();
-        match state
-            .agenda
-            .iter()
-            .find(|(slice, crew)| self.has_work_in(*crew, *slice))
-        {
+        let mut agenda = state.agenda.iter();
+        match agenda.find(|(slice, crew)| self.has_work_in(*crew, *slice)) {
             // Live, slices follow the clock while something can still come back in one of them.
             Some(_) if more_comes && self.plan.settings.pace == Pace::Realtime => None,
             Some((slice, _)) => Some(Record::Close((*slice).max(state.inbox.open))),
             None if more_comes => None,
             None => Some(Record::Finish),
         }
+    }
+
+    fn has_work_in(&self, crew: CrewIx, slice: Slice) -> bool {
+        self.state.crews[crew.at()].has_work_in(&self.plan.crew(crew).spec, slice)
     }
 
     /// Whether a timer is set that still matters: a run may have stopped waiting before its own.
@@ -177,10 +178,6 @@ impl Engine {
             Timer::Deadline(..) | Timer::Retry(_) => true,
         };
         self.state.timers.iter().any(|(_, timer)| matters(timer))
-    }
-
-    fn has_work_in(&self, crew: CrewIx, slice: Slice) -> bool {
-        self.state.crews[crew.at()].has_work_in(&self.plan.crew(crew).spec, slice)
     }
 
     /// When the clock closes the next slice that matters; `None` in virtual pace and when idle.

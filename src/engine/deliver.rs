@@ -26,21 +26,11 @@ impl Engine {
         }
         self.look(crew, spec, slice);
         self.make_runs(crew, spec, slice);
-        self.start_on_stride(&plan, crew, slice);
+        self.start_ready(&plan, crew, slice);
         if !super::crew::in_step(spec, plan.settings.pace)
             || matches!(spec.timing, Timing::Let { .. })
         {
             self.expire_later(crew, spec, slice);
-        }
-    }
-
-    /// Starts ready runs in this slice, or has the crew called in the next one it runs in (C4).
-    pub(super) fn start_on_stride(&mut self, plan: &Plan, crew: CrewIx, slice: Slice) {
-        let spec = &plan.crew(crew).spec;
-        if is_on_stride(spec, slice) {
-            self.start_ready(plan, crew, slice);
-        } else if !self.state.crews[crew.at()].ready.is_empty() {
-            self.state.agenda.insert((on_stride(spec, slice), crew));
         }
     }
 
@@ -242,14 +232,18 @@ impl Engine {
             self.look_at(crew, spec, look, key);
         }
         if let (WaitPolicy::Timeout(span), Pace::Realtime) = (spec.wait, self.plan.settings.pace) {
-            let turn = self.state.turn.as_ref();
-            let clock = self.state.inbox.clock;
+            let closed_at = self
+                .state
+                .turn
+                .as_ref()
+                .map_or(self.state.now, |turn| turn.closed_at);
             // A landing may make a run of a slice that is not closed yet.
-            let closed_at = turn
-                .map_or(self.state.now, |turn| turn.closed_at)
-                .max(clock.map_or(Timestamp::MIN, |clock| clock.end(key.trigger)));
+            let clock = self.state.inbox.clock;
+            let ends_at = clock.map_or(Timestamp::MIN, |clock| clock.end(key.trigger));
             let timer = Timer::Wait(RunId { crew, key });
-            self.state.timers.insert((closed_at.plus(span), timer));
+            self.state
+                .timers
+                .insert((closed_at.max(ends_at).plus(span), timer));
         }
         self.expire_at(crew, spec, key);
     }

@@ -142,10 +142,10 @@ impl Engine {
         let turn = turn.filter(|turn| plan.crew(crew).level == turn.level);
         let in_step = super::crew::in_step(spec, plan.settings.pace);
         match (turn, spec.start) {
-            (Some(turn), StartAt::Close) if in_step => self.start_on_stride(plan, crew, turn.slice),
+            (Some(turn), StartAt::Close) if in_step => self.start_ready(plan, crew, turn.slice),
             (_, StartAt::Arrival) => self.start_ready(plan, crew, self.state.inbox.open),
             _ if plan.settings.pace == Pace::Virtual => {}
-            _ => self.start_on_stride(plan, crew, self.state.inbox.open),
+            _ => self.start_ready(plan, crew, self.state.inbox.open),
         }
     }
 
