@@ -174,8 +174,9 @@ impl CrewState {
         let is_disabled = |disabled: &Disabled| !disabled.is_over(slice);
         let to_purge =
             self.health.disabled.as_ref().is_some_and(is_disabled) && !self.waiting.is_empty();
+        let can_start = |run: &Run| slice <= spec.expires(run.key);
         let idle = self.pending.is_empty()
-            && self.ready.is_empty()
+            && !self.ready.iter().any(can_start)
             && self.running.is_empty()
             && self.finished.is_empty()
             && self.ended.is_empty();

@@ -8,6 +8,7 @@ use super::{
     Command, Context, CrewIx, CrewSpec, Engine, Fact, Job, Need, Outcome, Pace, Plan, Record,
     RunId, Slice, StartAt, State, Timer, Timing,
     crew::{CachedView, CrewState, Phase, Run, Running},
+    deliver::on_stride,
 };
 
 impl Engine {
@@ -16,7 +17,11 @@ impl Engine {
     pub(super) fn start_ready(&mut self, plan: &Plan, crew: CrewIx, slice: Slice) {
         let spec = &plan.crew(crew).spec;
         let state = &self.state.crews[crew.at()];
-        if state.health.is_disabled(slice) {
+        if state.ready.is_empty() || !state.has_place(spec) || state.health.is_disabled(slice) {
+            return;
+        }
+        if spec.stride > 1 && on_stride(spec, slice) > slice {
+            self.state.agenda.insert((on_stride(spec, slice), crew));
             return;
         }
         while self.state.crews[crew.at()].has_place(spec) {
