@@ -1,6 +1,8 @@
 //! Contracts and laws that cross module walls.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod sim;
+mod simulator;
 #[cfg(feature = "sqlite")]
 mod store_contract;
 #[cfg(feature = "sqlite")]
@@ -11,3 +13,4 @@ mod store_kill;
 mod store_model;
 #[cfg(feature = "sqlite")]
 mod store_tamper;
+mod support;
