@@ -10,22 +10,22 @@ use super::{
 pub const DEFAULT_TTL_MS: u32 = 5_000;
 
 /// Completes the drafts of one run. Identities come from its first trigger event.
-pub(super) fn complete(
-    stream: &StreamId,
-    key: &IdKey,
+pub(super) fn complete<'a>(
+    stream: &'a StreamId,
+    key: &'a IdKey,
     run: RunId,
-    triggers: &Triggers,
+    triggers: &'a Triggers,
     now: Timestamp,
-    drafts: &[Draft],
-) -> Vec<Emission> {
+    drafts: &'a [Draft],
+) -> impl Iterator<Item = Emission> + 'a {
     let first: Option<&Ids> = triggers
         .iter()
         .next()
         .and_then(|first| first.event.ids.as_deref());
-    let inherit = |own: &Option<Arc<str>>, of: fn(&Ids) -> &Option<Arc<str>>| {
+    let inherit = move |own: &Option<Arc<str>>, of: fn(&Ids) -> &Option<Arc<str>>| {
         own.clone().or_else(|| of(first?).clone())
     };
-    let finish = |(draft, index): (&Draft, u32)| Action {
+    let finish = move |(draft, index): (&Draft, u32)| Action {
         id: key.id(run, index),
         ts: draft.ts.unwrap_or(now),
         kind: draft.kind.clone(),
@@ -37,12 +37,7 @@ pub(super) fn complete(
         traceparent: inherit(&None, |ids| &ids.traceparent),
         run,
     };
-    drafts
-        .iter()
-        .zip(0..)
-        .map(finish)
-        .map(Emission::Action)
-        .collect()
+    drafts.iter().zip(0..).map(finish).map(Emission::Action)
 }
 
 /// What the ids of one crew's actions in one stream are made with.

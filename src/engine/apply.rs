@@ -144,15 +144,9 @@ impl Engine {
         let Some(id) = arrived.event.id() else { return };
         let settings = &self.plan.settings;
         let (ts, limit) = (arrived.event.ts, settings.limits.dedupe_ids);
-        let newest = self
-            .state
-            .inbox
-            .max_ts()
-            .map_or(ts, |newest| newest.max(ts));
-        self.state
-            .inbox
-            .dedupe
-            .remember(id, ts, newest, settings.dedupe_window, limit);
+        let inbox = &mut self.state.inbox;
+        let oldest = inbox.dedupe_from(ts, settings.dedupe_window);
+        inbox.dedupe.remember(id, ts, oldest, limit);
     }
 
     /// Rule C10: crews with `start: arrival` need not wait for the slice to close.
@@ -181,6 +175,7 @@ impl Engine {
             let run = Run {
                 key,
                 triggers,
+                from: slice,
                 met,
                 base: None,
             };

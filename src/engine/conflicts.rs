@@ -1,8 +1,12 @@
 //! Who wrote which context path in a slice, to find writers that did not see each other (X2).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::{Change, CrewIx, Diff, Op, RunId};
 
@@ -11,7 +15,8 @@ type Path = Vec<Arc<str>>;
 /// The writes of a slice. While there is one writer only, nothing is indexed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Writes {
-    by_path: BTreeMap<Path, RunId>,
+    /// For each path the first run of each crew that wrote it: who sees a run sees its crew.
+    by_path: BTreeMap<Path, SmallVec<[RunId; 1]>>,
     /// Diffs that are not in `by_path` yet, all of one crew whose runs see each other.
     unindexed: Vec<(RunId, Arc<Diff>)>,
 }
@@ -19,8 +24,14 @@ pub(super) struct Writes {
 /// Two writers of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Conflict {
-    pub path: String,
+    pub path: Path,
     pub first: RunId,
+}
+
+impl Conflict {
+    pub fn dotted(&self) -> String {
+        self.path.join(".")
+    }
 }
 
 impl Writes {
@@ -35,9 +46,13 @@ impl Writes {
         for (run, diff) in std::mem::take(&mut self.unindexed) {
             self.index(run, &diff);
         }
-        diff.0
+        let mut told = BTreeSet::new();
+        let claimed = diff
+            .0
             .iter()
-            .filter_map(|op| self.conflict(op, &seen))
+            .filter(|op| claims(op) && told.insert(&op.path));
+        claimed
+            .filter_map(|op| self.conflict(&op.path, &seen))
             .collect()
     }
 
@@ -51,23 +66,23 @@ impl Writes {
 
     fn index(&mut self, run: RunId, diff: &Diff) {
         for op in diff.0.iter().filter(|op| claims(op)) {
-            self.by_path.insert(op.path.clone(), run);
+            let writers = self.by_path.entry(op.path.clone()).or_default();
+            if writers.iter().all(|writer| writer.crew != run.crew) {
+                writers.push(run);
+            }
         }
     }
 
-    fn conflict(&self, op: &Op, seen: impl Fn(&RunId) -> bool) -> Option<Conflict> {
-        if !claims(op) {
-            return None;
-        }
-        let above = (1..=op.path.len()).filter_map(|depth| self.by_path.get(&op.path[..depth]));
+    fn conflict(&self, path: &Path, seen: impl Fn(&RunId) -> bool) -> Option<Conflict> {
+        let above = (1..path.len()).filter_map(|depth| self.by_path.get(&path[..depth]));
         let below = self
             .by_path
-            .range(op.path.clone()..)
-            .take_while(|(path, _)| path.starts_with(&op.path))
-            .map(|(_, run)| run);
-        let first = above.chain(below).find(|run| !seen(run))?;
+            .range(path.clone()..)
+            .take_while(|(other, _)| other.starts_with(path))
+            .map(|(_, writers)| writers);
+        let first = above.chain(below).flatten().find(|run| !seen(run))?;
         Some(Conflict {
-            path: op.path.join("."),
+            path: path.clone(),
             first: *first,
         })
     }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::{
-    Arrived, Context, CrewIx, CrewSpec, Diff, Emission, Met, Outcome, Pace, Planned, Reason,
-    RunKey, Slice, StartAt, Timestamp, Timing, Triggers, action::IdKey,
+    Arrived, Context, CrewIx, CrewSpec, Diff, Met, Outcome, Pace, Planned, Reason, RunKey, Slice,
+    StartAt, Timestamp, Timing, Triggers, action::IdKey,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub(super) struct CrewState {
 pub(super) struct Run {
     pub key: RunKey,
     pub triggers: Triggers,
+    /// The first slice it may start in: that of its triggers, or the one that sees the landing
+    /// that made it.
+    pub from: Slice,
     /// Its needs in the order declared.
     pub met: Vec<Option<Met>>,
     /// `start: arrival` reads the snapshot of the moment it was triggered.
@@ -92,10 +95,9 @@ pub(super) struct Finished {
     pub diff: Option<Arc<Diff>>,
     /// The crews whose changes of the same slice it read.
     pub saw: SmallVec<[CrewIx; 2]>,
-    /// Its actions, complete.
-    pub items: Vec<Emission>,
-    /// `start: arrival` publishes at once.
-    pub published: bool,
+    pub triggers: Triggers,
+    /// End of the slice it started in.
+    pub now: Timestamp,
     pub missing: Vec<usize>,
 }
 
@@ -155,6 +157,23 @@ impl CrewState {
                 .any(|running| running.land_at.is_some_and(|at| at <= slice))
     }
 
+    /// Whether a turn in `slice` finds anything to do, or anything will be to do later. A look at a
+    /// run that has ended by then is nothing.
+    pub fn has_work_in(&self, spec: &CrewSpec, slice: Slice) -> bool {
+        let is_live = |(at, key): &(Slice, RunKey)| {
+            *at <= slice && *at <= spec.expires(*key) && self.waiting.contains_key(key)
+        };
+        let is_disabled = |disabled: &Disabled| !disabled.is_over(slice);
+        let to_purge =
+            self.health.disabled.as_ref().is_some_and(is_disabled) && !self.waiting.is_empty();
+        let idle = self.pending.is_empty()
+            && self.ready.is_empty()
+            && self.running.is_empty()
+            && self.finished.is_empty()
+            && self.ended.is_empty();
+        !idle || to_purge || self.looks.iter().any(is_live)
+    }
+
     /// Runs that wait, for needs or for a place.
     pub fn waiting_runs(&self) -> usize {
         self.ready.len() + self.waiting.len()
@@ -202,6 +221,13 @@ impl CrewState {
     pub fn landing_since(&self, slice: Slice) -> Option<&(Slice, super::Payload)> {
         self.landings
             .get(self.landings.partition_point(|(landed, _)| *landed < slice))
+    }
+}
+
+impl CrewSpec {
+    /// The slice at whose commit a run that has not started ends (rule N5).
+    pub(super) fn expires(&self, run: RunKey) -> Slice {
+        run.trigger.shift(i64::from(self.expire_after) + 1)
     }
 }
 

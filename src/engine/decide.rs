@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Arrived, Control, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection, Slice, StartAt,
-    Timestamp, inbox::Placement, suggest::closest,
+    Arrived, Control, CrewIx, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection, Slice,
+    StartAt, Timestamp, inbox::Placement, suggest::closest,
 };
 
 impl Engine {
@@ -72,7 +72,7 @@ impl Engine {
             });
         }
         if let Some(id) = event.id()
-            && self.state.inbox.dedupe.knows(id)
+            && self.is_duplicate(id, event.ts)
         {
             return Ok(Some(Record::Duplicate {
                 id: Arc::clone(id),
@@ -109,21 +109,29 @@ impl Engine {
         }))
     }
 
+    fn is_duplicate(&self, id: &str, ts: Timestamp) -> bool {
+        let inbox = &self.state.inbox;
+        inbox
+            .dedupe
+            .knows(id, inbox.dedupe_from(ts, self.plan.settings.dedupe_window))
+    }
+
     /// The next decision that is due, if there is one.
     pub(super) fn decide(&mut self, now: Timestamp) -> Option<Record> {
         if self.state.finished {
             return None;
         }
-        if let Some((at, timer)) = self.state.timers.first()
-            && *at <= now
-        {
-            return Some(Record::Timer(*timer));
-        }
-        if let Some((clock, last)) = self.state.inbox.closable(&self.plan.settings, now) {
+        let timer = self.state.timers.first().filter(|(at, _)| *at <= now);
+        // A timer takes effect in the slice of its instant: what ended before it closes first.
+        let until = timer.map_or(now, |(at, _)| *at);
+        if let Some((clock, last)) = self.state.inbox.closable(&self.plan.settings, until) {
             return Some(match self.state.inbox.clock {
                 None => Record::Epoch(clock.epoch0),
                 Some(_) => Record::Close(last),
             });
+        }
+        if let Some((_, timer)) = timer {
+            return Some(Record::Timer(*timer));
         }
         if self.state.ended {
             self.decide_end()
@@ -146,11 +154,19 @@ impl Engine {
             return Some(Record::Close(last));
         }
         let under_way = state.crews.iter().any(|crew| !crew.running.is_empty());
-        match state.agenda.first() {
+        match state
+            .agenda
+            .iter()
+            .find(|(slice, crew)| self.has_work_in(*crew, *slice))
+        {
             Some((slice, _)) => Some(Record::Close((*slice).max(state.inbox.open))),
             None if under_way || !state.timers.is_empty() => None,
             None => Some(Record::Finish),
         }
+    }
+
+    fn has_work_in(&self, crew: CrewIx, slice: Slice) -> bool {
+        self.state.crews[crew.at()].has_work_in(&self.plan.crew(crew).spec, slice)
     }
 
     /// When the clock closes the next slice that matters; `None` in virtual pace and when idle.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use smallvec::SmallVec;
 
 use super::{
-    Backlog, Batch, CrewIx, CrewSpec, Engine, Fact, Kind, Met, OnMiss, Pace, Payload, Reason,
+    Backlog, Batch, CrewIx, CrewSpec, Engine, Fact, Kind, Met, OnMiss, Pace, Payload, Plan, Reason,
     RunId, RunKey, Slice, Timer, Timing, Triggers, WaitPolicy,
     crew::{Phase, Run},
     plan::NeedIx,
@@ -26,11 +26,21 @@ impl Engine {
         }
         self.look(crew, spec, slice);
         self.make_runs(crew, spec, slice);
-        self.start_ready(&plan, crew, slice);
+        self.start_on_stride(&plan, crew, slice);
         if !super::crew::in_step(spec, plan.settings.pace)
             || matches!(spec.timing, Timing::Let { .. })
         {
             self.expire_later(crew, spec, slice);
+        }
+    }
+
+    /// Starts ready runs in this slice, or has the crew called in the next one it runs in (C4).
+    pub(super) fn start_on_stride(&mut self, plan: &Plan, crew: CrewIx, slice: Slice) {
+        let spec = &plan.crew(crew).spec;
+        if is_on_stride(spec, slice) {
+            self.start_ready(plan, crew, slice);
+        } else if !self.state.crews[crew.at()].ready.is_empty() {
+            self.state.agenda.insert((on_stride(spec, slice), crew));
         }
     }
 
@@ -85,12 +95,11 @@ impl Engine {
         let state = &mut self.state.crews[crew.at()];
         let pending = std::mem::take(&mut state.pending);
         let mut keys: Vec<(RunKey, Vec<usize>)> = Vec::new();
-        keys.extend(state.ready.drain(..).map(|run| (run.key, Vec::new())));
-        keys.extend(
-            std::mem::take(&mut state.waiting)
-                .into_values()
-                .map(|run| (run.key, run.missing())),
-        );
+        let unstarted = state
+            .ready
+            .drain(..)
+            .chain(std::mem::take(&mut state.waiting).into_values());
+        keys.extend(unstarted.map(|run| (run.key, run.missing())));
         state.lacking.iter_mut().for_each(BTreeSet::clear);
         state.looks.clear();
         let unmade = pending.iter().zip(0..).map(|(_, place)| RunKey {
@@ -134,22 +143,24 @@ impl Engine {
             return;
         }
         self.make_room(crew, spec);
-        let pending = std::mem::take(&mut self.state.crews[crew.at()].pending);
-        let bundles: Vec<Triggers> = match spec.batch {
-            Batch::Event => pending.into_iter().map(Triggers::One).collect(),
-            Batch::Slice => vec![Triggers::Many(pending.into())],
-        };
-        for (triggers, place) in bundles.into_iter().zip(0..) {
-            self.queue_run(
-                crew,
-                spec,
-                RunKey {
-                    trigger: slice,
-                    place,
-                },
-                triggers,
-                slice,
-            );
+        let mut pending = std::mem::take(&mut self.state.crews[crew.at()].pending);
+        if spec.batch == Batch::Slice {
+            let key = RunKey {
+                trigger: slice,
+                place: 0,
+            };
+            self.queue_run(crew, spec, key, Triggers::Many(pending.into()), slice);
+            return;
+        }
+        for (event, place) in pending.drain(..).zip(0..) {
+            let key = RunKey {
+                trigger: slice,
+                place,
+            };
+            self.queue_run(crew, spec, key, Triggers::One(event), slice);
+        }
+        if pending.capacity() < 1_000 {
+            self.state.crews[crew.at()].pending = pending;
         }
     }
 
@@ -184,22 +195,25 @@ impl Engine {
         }
     }
 
-    /// A new run is ready, or begins to wait.
+    /// A new run, which may start from a slice on, is ready or begins to wait. A run made by a
+    /// landing always waits: its crew's turn is still to come.
     pub(super) fn queue_run(
         &mut self,
         crew: CrewIx,
         spec: &CrewSpec,
         key: RunKey,
         triggers: Triggers,
-        slice: Slice,
+        from: Slice,
     ) {
         let met = std::iter::repeat_n(None, spec.needs.len()).collect();
         let mut run = Run {
             key,
             triggers,
+            from,
             met,
             base: None,
         };
+        let slice = self.state.turn.as_ref().map_or(from, |turn| turn.slice);
         self.note(|| Fact::Queued {
             run: RunId { crew, key },
             slice,
@@ -209,15 +223,15 @@ impl Engine {
             return;
         }
         match self.look_up_needs(crew, &mut run) {
-            look if look <= slice => {
-                hide_unseen(&self.plan, crew, &mut run, slice);
+            look if look <= from && !self.plan.crew(crew).by_landing => {
+                hide_unseen(&self.plan, crew, &mut run, from);
                 self.state.crews[crew.at()].make_ready(run);
             }
-            look => self.wait(crew, spec, run, look, slice),
+            look => self.wait(crew, spec, run, look),
         }
     }
 
-    fn wait(&mut self, crew: CrewIx, spec: &CrewSpec, run: Run, look: Slice, slice: Slice) {
+    fn wait(&mut self, crew: CrewIx, spec: &CrewSpec, run: Run, look: Slice) {
         let key = run.key;
         let state = &mut self.state.crews[crew.at()];
         for need in run.missing() {
@@ -227,22 +241,14 @@ impl Engine {
         if look < NEVER {
             self.look_at(crew, spec, look, key);
         }
-        if let WaitPolicy::Timeout(span) = spec.wait {
-            match self.plan.settings.pace {
-                Pace::Virtual => {
-                    let slices = self.plan.settings.beat.slices_in(span);
-                    self.look_at(crew, spec, slice.shift(slices), key);
-                }
-                Pace::Realtime => {
-                    let closed_at = self
-                        .state
-                        .turn
-                        .as_ref()
-                        .map_or(self.state.now, |turn| turn.closed_at);
-                    let timer = Timer::Wait(RunId { crew, key });
-                    self.state.timers.insert((closed_at.plus(span), timer));
-                }
-            }
+        if let (WaitPolicy::Timeout(span), Pace::Realtime) = (spec.wait, self.plan.settings.pace) {
+            let closed_at = self
+                .state
+                .turn
+                .as_ref()
+                .map_or(self.state.now, |turn| turn.closed_at);
+            let timer = Timer::Wait(RunId { crew, key });
+            self.state.timers.insert((closed_at.plus(span), timer));
         }
         self.expire_at(crew, spec, key);
     }
@@ -280,17 +286,24 @@ impl Engine {
                 }
             };
             let look = found.as_ref().map_or(NEVER, |met| {
-                visible_from(planned.needs[at], need.offset(), met.slice).max(run.key.trigger)
+                visible_from(planned.needs[at], need.offset(), met.slice).max(run.from)
             });
             run.met[at] = found;
             looks.push(look);
         }
+        let all = looks.iter().copied().max().unwrap_or(run.from);
         match planned.spec.wait {
-            WaitPolicy::None => run.key.trigger,
-            WaitPolicy::Any => looks.into_iter().min().unwrap_or(run.key.trigger),
-            WaitPolicy::All | WaitPolicy::Timeout(_) => {
-                looks.into_iter().max().unwrap_or(run.key.trigger)
-            }
+            WaitPolicy::None => run.from,
+            WaitPolicy::Any => looks.into_iter().min().unwrap_or(run.from),
+            WaitPolicy::All => all,
+            WaitPolicy::Timeout(span) => match plan.settings.pace {
+                Pace::Virtual => {
+                    let waited = run.key.trigger.shift(plan.settings.beat.slices_in(span));
+                    all.min(waited.max(run.from))
+                }
+                // A timer tells when it is over.
+                Pace::Realtime => all,
+            },
         }
     }
 
@@ -353,6 +366,7 @@ impl Engine {
                 WaitPolicy::Any | WaitPolicy::None => Some(look),
                 WaitPolicy::All | WaitPolicy::Timeout(_) => all_visible(&plan, dependent.crew, run),
             };
+            let from = run.from;
             let run = RunId {
                 crew: dependent.crew,
                 key: *key,
@@ -363,7 +377,7 @@ impl Engine {
                 slice: landed,
             });
             if let Some(look) = look {
-                self.look_at(dependent.crew, spec, look.max(key.trigger), *key);
+                self.look_at(dependent.crew, spec, look.max(from), *key);
             }
         }
         !met.is_empty()
@@ -384,15 +398,17 @@ impl Engine {
     }
 
     fn expire_at(&mut self, crew: CrewIx, spec: &CrewSpec, key: RunKey) {
-        let last = key.trigger.shift(i64::from(spec.expire_after) + 1);
-        self.state.expiry.insert((last, RunId { crew, key }));
+        self.state
+            .expiry
+            .insert((spec.expires(key), RunId { crew, key }));
     }
 
     pub(super) fn forget_expiry(&mut self, crew: CrewIx, key: RunKey) {
         if !self.state.expiry.is_empty() {
             let spec = &self.plan.crew(crew).spec;
-            let last = key.trigger.shift(i64::from(spec.expire_after) + 1);
-            self.state.expiry.remove(&(last, RunId { crew, key }));
+            self.state
+                .expiry
+                .remove(&(spec.expires(key), RunId { crew, key }));
         }
     }
 }

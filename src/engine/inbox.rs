@@ -185,34 +185,32 @@ impl Inbox {
         self.cursor
     }
 
-    pub fn max_ts(&self) -> Option<Timestamp> {
+    /// Where the window of de-duplication begins once an event of this instant is seen.
+    pub fn dedupe_from(&self, ts: Timestamp, window: Span) -> Timestamp {
         self.max_ts
+            .map_or(ts, |newest| newest.max(ts))
+            .minus(window)
     }
 }
 
-/// Producer ids seen within a window of event time (rule O4).
+/// Producer ids seen within a window of event time that ends at the newest event (rule O4).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Dedupe {
-    seen: BTreeSet<Arc<str>>,
+    seen: BTreeMap<Arc<str>, Timestamp>,
     by_age: BTreeSet<(Timestamp, Arc<str>)>,
 }
 
 impl Dedupe {
-    pub fn knows(&self, id: &str) -> bool {
-        self.seen.contains(id)
+    /// Whether an id was seen at or after an instant, whatever is remembered from before it.
+    pub fn knows(&self, id: &str, oldest: Timestamp) -> bool {
+        self.seen.get(id).is_some_and(|ts| *ts >= oldest)
     }
 
-    /// Remembers an id; forgets those that fell out of the window, and the oldest over the limit.
-    pub fn remember(
-        &mut self,
-        id: &Arc<str>,
-        ts: Timestamp,
-        newest: Timestamp,
-        window: Span,
-        limit: usize,
-    ) {
-        let oldest = newest.minus(window);
-        self.seen.insert(Arc::clone(id));
+    /// Remembers an id; forgets those from before `oldest`, and the oldest over the limit.
+    pub fn remember(&mut self, id: &Arc<str>, ts: Timestamp, oldest: Timestamp, limit: usize) {
+        if let Some(before) = self.seen.insert(Arc::clone(id), ts) {
+            self.by_age.remove(&(before, Arc::clone(id)));
+        }
         self.by_age.insert((ts, Arc::clone(id)));
         while let Some((ts, _)) = self.by_age.first()
             && (*ts < oldest || self.by_age.len() > limit)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Conflicts, Context, CrewIx, CrewName, Emission, Engine, ErrorEvent, Fact, Failure, Outcome,
-    Plan, Reason, RunId, RunKey, Slice, Triggers, Trouble, WaitPolicy, conflicts::Conflict,
-    crew::Finished, deliver::visible_from, plan::NeedIx, report::write_run_name, turn::Turn,
+    Plan, Reason, RunId, RunKey, Slice, Triggers, Trouble, conflicts::Conflict, crew::Finished,
+    deliver::visible_from, plan::NeedIx, report::write_run_name, turn::Turn,
 };
 
 impl Engine {
@@ -31,8 +31,14 @@ impl Engine {
             }
             due.sort_by_key(|finished| finished.key);
             let mut answer = None;
-            for finished in &mut due {
+            for finished in &due {
                 answer = self.land(&plan, crew, finished).or(answer);
+            }
+            // Kept for the next slice, so that it need not grow again.
+            let state = &mut self.state.crews[crew.at()];
+            if state.finished.is_empty() && due.len() < 1_000 {
+                due.clear();
+                state.finished = due;
             }
             if let Some(answer) = answer {
                 self.tell_dependents(crew, slice, &answer);
@@ -41,12 +47,7 @@ impl Engine {
     }
 
     /// Lands one run; its value if it was a success.
-    fn land(
-        &mut self,
-        plan: &Plan,
-        crew: CrewIx,
-        finished: &mut Finished,
-    ) -> Option<super::Payload> {
+    fn land(&mut self, plan: &Plan, crew: CrewIx, finished: &Finished) -> Option<super::Payload> {
         let name = &plan.crew(crew).spec.name;
         let run = RunId {
             crew,
@@ -70,14 +71,20 @@ impl Engine {
             }
         };
         turn.report.landed(name, run, &output.value);
-        for item in &finished.items {
+        let mut items = std::mem::take(&mut turn.items);
+        let before = items.len();
+        self.complete(plan, crew, finished, &mut items);
+        let turn = self.state.turn.as_mut().expect("runs land within a turn");
+        for item in &items[before..] {
             if let Emission::Action(action) = item {
-                turn.report.action(&self.state.stream, name, action);
+                turn.report.action(name, action);
             }
         }
-        if !finished.published {
-            turn.items.append(&mut finished.items);
+        if !plan.starts_at_close(crew) {
+            // They went out when the run came back (rule C10).
+            items.truncate(before);
         }
+        turn.items = items;
         if let Some(diff) = &finished.diff {
             turn.report.merged(name, run, diff);
             turn.writes.add(run, diff);
@@ -86,7 +93,8 @@ impl Engine {
         self.state.crews[crew.at()].health.failures = 0;
         self.state.counters.landed += 1;
         self.state.counters.conflicts += conflicts.len() as u64;
-        for Conflict { path, first } in conflicts {
+        for conflict in conflicts {
+            let (path, first) = (conflict.dotted(), conflict.first);
             let first = run_name(&plan.crew(first.crew).spec.name, first);
             let what = Trouble::Conflict {
                 path,
@@ -167,7 +175,19 @@ impl Engine {
             let look = visible_from(NeedIx::Crew(crew), dependent.offset, slice);
             let found = self.meet(*dependent, slice, look, answer);
             let other = plan.crew(dependent.crew);
-            if other.by_landing && !found {
+            let just_made = || {
+                let near = RunKey {
+                    trigger: slice.shift(-planned.horizon),
+                    place: 0,
+                };
+                let waiting = &self.state.crews[dependent.crew.at()].waiting;
+                waiting.range(near..).any(|(_, run)| {
+                    run.met[dependent.need]
+                        .as_ref()
+                        .is_some_and(|met| met.slice == slice)
+                })
+            };
+            if other.by_landing && !found && !just_made() {
                 // Rule C1: no triggers, so the landing itself makes the run.
                 let trigger = slice.shift(-dependent.offset);
                 let place =
@@ -182,10 +202,17 @@ impl Engine {
     fn queue_by_landing(&mut self, crew: CrewIx, key: RunKey, look: Slice) {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.crew(crew).spec;
-        // Queued as of a slice before anything is visible, so that it waits for its look.
-        self.queue_run(crew, spec, key, Triggers::Landing, Slice(i64::MIN));
-        if matches!(spec.wait, WaitPolicy::None) {
-            self.look_at(crew, spec, look.max(key.trigger), key);
+        self.queue_run(crew, spec, key, Triggers::Landing, look.max(key.trigger));
+        let Some(turn) = &self.state.turn else { return };
+        if self.state.crews[crew.at()].health.disabled.is_some() {
+            // Its next turn ends the run (rule C8).
+            let still_to_come = plan.crew(crew).level > turn.level;
+            let next = if still_to_come {
+                turn.slice
+            } else {
+                turn.slice.next()
+            };
+            self.state.agenda.insert((next, crew));
         }
     }
 
@@ -235,10 +262,7 @@ impl Turn {
                 |run: &RunId| (run.crew == crew && sees_own) || finished.saw.contains(&run.crew);
             conflicts = self.writes.conflicts(diff, saw);
             // Two writers of one and the same value agree.
-            conflicts.retain(|conflict| {
-                let path: Vec<&str> = conflict.path.split('.').collect();
-                before.at(&path) != after.at(&path)
-            });
+            conflicts.retain(|conflict| before.at(&conflict.path) != after.at(&conflict.path));
         }
         if settings.conflicts == Conflicts::Error
             && let Some(conflict) = conflicts.first()
@@ -246,7 +270,7 @@ impl Turn {
             let first = run_name(&plan.crew(conflict.first.crew).spec.name, conflict.first);
             let message = format!(
                 "wrote `{}`, which `{first}` wrote in the same slice",
-                conflict.path
+                conflict.dotted()
             );
             return Err(Failure {
                 reason: Reason::CtxConflict,

@@ -12,6 +12,7 @@ use super::{
     RunId, Slice, StreamId, Timer, Timestamp,
     crew::{CrewState, Run},
     inbox::Inbox,
+    report::Report,
     turn::Turn,
 };
 
@@ -26,6 +27,10 @@ pub struct Engine {
     /// Routes of kinds seen, so that routing an event is one look-up.
     pub(super) routes: BTreeMap<Kind, Arc<[CrewIx]>>,
     pub(super) replaying: bool,
+    /// Empty between slices; kept so that its parts need not grow again.
+    pub(super) report: Report,
+    /// How much the last slice sent: a good guess for the next.
+    pub(super) items_before: usize,
     /// While replaying: derived records that the journal must hold next.
     expected: VecDeque<Record>,
     records: Vec<(Timestamp, Record)>,
@@ -166,6 +171,8 @@ impl Engine {
             state,
             routes: BTreeMap::new(),
             replaying: false,
+            report: Report::default(),
+            items_before: 0,
             expected: VecDeque::new(),
             records: Vec::new(),
             commands: VecDeque::new(),

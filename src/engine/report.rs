@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Arrived, Change, CrewName, Diff, ErrorEvent, Event, Op, Payload, Reason, RunId, Slice,
+    Action, Arrived, Change, CrewName, Diff, ErrorEvent, Kind, Op, Payload, Reason, RunId, Slice,
     StreamId, Trouble,
 };
 use crate::json::write_string;
@@ -20,6 +20,24 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Forgets the slice, not the memory: a part that grew large for one slice goes all the same.
+    pub fn clear(&mut self) {
+        const KEPT: usize = 1 << 20;
+        let Self {
+            members,
+            outcomes,
+            diff,
+            actions,
+            text,
+        } = self;
+        for part in [members, outcomes, diff, actions, text] {
+            if part.capacity() > KEPT {
+                *part = Vec::new();
+            }
+            part.clear();
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         [&self.members, &self.outcomes, &self.diff, &self.actions]
             .iter()
@@ -47,37 +65,48 @@ impl Report {
 
     pub fn member(&mut self, arrived: &Arrived) {
         let out = next(&mut self.members);
+        let ids = arrived.event.ids.as_deref();
         out.push(b'{');
+        if let Some(ids) = ids {
+            before("causation_id", ids.causation_id.as_deref(), out);
+            before("correlation_id", ids.correlation_id.as_deref(), out);
+            before("id", ids.id.as_deref(), out);
+        }
         if let Some(intended) = arrived.intended {
             out.extend_from_slice(b"\"intended_slice\":");
             write_int(intended.0, out);
             out.push(b',');
         }
-        write_event(&arrived.event, out);
+        write_kind_and_payload(&arrived.event.kind, &arrived.event.payload, out);
+        if let Some(ids) = ids {
+            after("traceparent", ids.traceparent.as_deref(), out);
+            after("transaction_id", ids.transaction_id.as_deref(), out);
+        }
+        out.extend_from_slice(b",\"ts\":");
+        write_int(arrived.event.ts.micros(), out);
         out.push(b'}');
     }
 
     pub fn landed(&mut self, crew: &CrewName, run: RunId, value: &Payload) {
         let out = next(&mut self.outcomes);
-        head(crew, run, out);
-        out.extend_from_slice(b"\"outcome\":\"ok\",\"value\":");
+        out.extend_from_slice(b"{\"outcome\":\"ok\",\"run\":\"");
+        write_run_name(crew, run, out);
+        out.extend_from_slice(b"\",\"value\":");
         out.extend_from_slice(value.as_bytes());
         out.push(b'}');
     }
 
     pub fn failed(&mut self, crew: &CrewName, run: RunId, reason: Reason, message: &str) {
         let out = next(&mut self.outcomes);
-        head(crew, run, out);
-        out.extend_from_slice(b"\"message\":");
+        out.extend_from_slice(b"{\"message\":");
         write_string(message, out);
         outcome(reason, out);
-        out.push(b'}');
+        tail(crew, run, out);
     }
 
     pub fn ended(&mut self, crew: &CrewName, run: RunId, reason: Reason, missing: &[String]) {
         let out = next(&mut self.outcomes);
-        head(crew, run, out);
-        out.extend_from_slice(b"\"missing\":[");
+        out.extend_from_slice(b"{\"missing\":[");
         for (at, need) in missing.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
@@ -86,7 +115,7 @@ impl Report {
         }
         out.push(b']');
         outcome(reason, out);
-        out.push(b'}');
+        tail(crew, run, out);
     }
 
     /// Troubles that are not the outcome of a run.
@@ -114,34 +143,33 @@ impl Report {
 
     pub fn merged(&mut self, crew: &CrewName, run: RunId, diff: &Diff) {
         let out = next(&mut self.diff);
-        head(crew, run, out);
-        out.extend_from_slice(b"\"ops\":[");
+        out.extend_from_slice(b"{\"ops\":[");
         for (at, op) in diff.0.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
             write_op(op, out);
         }
-        out.extend_from_slice(b"]}");
+        out.push(b']');
+        tail(crew, run, out);
     }
 
-    pub fn action(&mut self, stream: &StreamId, crew: &CrewName, action: &Action) {
+    /// An action without what follows from its run: its id, its cause.
+    pub fn action(&mut self, crew: &CrewName, action: &Action) {
         let out = next(&mut self.actions);
-        out.extend_from_slice(b"{\"causation_id\":\"");
+        out.push(b'{');
+        before("correlation_id", action.correlation_id.as_deref(), out);
+        write_kind_and_payload(&action.kind, &action.payload, out);
+        out.extend_from_slice(b",\"run\":\"");
         write_run_name(crew, action.run, out);
         out.push(b'"');
-        optional("correlation_id", action.correlation_id.as_deref(), out);
-        out.extend_from_slice(b",\"id\":\"");
-        write_hex(&action.id.0, out);
-        out.extend_from_slice(b"\",\"kind\":\"");
-        out.extend_from_slice(action.kind.as_str().as_bytes());
-        out.extend_from_slice(b"\",\"payload\":");
-        out.extend_from_slice(action.payload.as_bytes());
-        out.extend_from_slice(b",\"stream_id\":\"");
-        out.extend_from_slice(action.stream.as_ref().unwrap_or(stream).as_str().as_bytes());
-        out.push(b'"');
-        optional("traceparent", action.traceparent.as_deref(), out);
-        optional("transaction_id", action.transaction_id.as_deref(), out);
+        after(
+            "stream_id",
+            action.stream.as_ref().map(StreamId::as_str),
+            out,
+        );
+        after("traceparent", action.traceparent.as_deref(), out);
+        after("transaction_id", action.transaction_id.as_deref(), out);
         out.extend_from_slice(b",\"ts\":");
         write_int(action.ts.micros(), out);
         out.extend_from_slice(b",\"ttl_ms\":");
@@ -166,10 +194,11 @@ fn next(part: &mut Vec<u8>) -> &mut Vec<u8> {
     part
 }
 
-fn head(crew: &CrewName, run: RunId, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"run\":\"");
+/// The last member of a run's object.
+fn tail(crew: &CrewName, run: RunId, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"run\":\"");
     write_run_name(crew, run, out);
-    out.extend_from_slice(b"\",");
+    out.extend_from_slice(b"\"}");
 }
 
 fn outcome(reason: Reason, out: &mut Vec<u8>) {
@@ -178,20 +207,11 @@ fn outcome(reason: Reason, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn write_event(event: &Event, out: &mut Vec<u8>) {
+fn write_kind_and_payload(kind: &Kind, payload: &Payload, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"kind\":\"");
-    out.extend_from_slice(event.kind.as_str().as_bytes());
+    out.extend_from_slice(kind.as_str().as_bytes());
     out.extend_from_slice(b"\",\"payload\":");
-    out.extend_from_slice(event.payload.as_bytes());
-    out.extend_from_slice(b",\"ts\":");
-    write_int(event.ts.micros(), out);
-    if let Some(ids) = event.ids.as_deref() {
-        optional("id", ids.id.as_deref(), out);
-        optional("causation_id", ids.causation_id.as_deref(), out);
-        optional("correlation_id", ids.correlation_id.as_deref(), out);
-        optional("traceparent", ids.traceparent.as_deref(), out);
-        optional("transaction_id", ids.transaction_id.as_deref(), out);
-    }
+    out.extend_from_slice(payload.as_bytes());
 }
 
 fn write_op(op: &Op, out: &mut Vec<u8>) {
@@ -222,23 +242,29 @@ fn write_op(op: &Op, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn optional(key: &str, value: Option<&str>, out: &mut Vec<u8>) {
+/// An optional member that others follow.
+fn before(key: &str, value: Option<&str>, out: &mut Vec<u8>) {
     if let Some(value) = value {
-        out.extend_from_slice(b",\"");
-        out.extend_from_slice(key.as_bytes());
-        out.extend_from_slice(b"\":");
-        write_string(value, out);
+        member(key, value, out);
+        out.push(b',');
     }
+}
+
+/// An optional member that others stand before.
+fn after(key: &str, value: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        out.push(b',');
+        member(key, value, out);
+    }
+}
+
+fn member(key: &str, value: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":");
+    write_string(value, out);
 }
 
 fn write_int(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)]);
-        out.push(DIGITS[usize::from(byte & 15)]);
-    }
 }

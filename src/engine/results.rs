@@ -7,7 +7,6 @@ use super::{
     Reason, RunId, Slice, StartAt, State, Timer, Timing,
     action::{self, IdKey},
     crew::{Finished, Phase, Running},
-    deliver::on_stride,
     pattern,
 };
 
@@ -143,18 +142,10 @@ impl Engine {
         let turn = turn.filter(|turn| plan.crew(crew).level == turn.level);
         let in_step = super::crew::in_step(spec, plan.settings.pace);
         match (turn, spec.start) {
-            (Some(turn), StartAt::Close) if in_step => self.start_ready(plan, crew, turn.slice),
+            (Some(turn), StartAt::Close) if in_step => self.start_on_stride(plan, crew, turn.slice),
             (_, StartAt::Arrival) => self.start_ready(plan, crew, self.state.inbox.open),
             _ if plan.settings.pace == Pace::Virtual => {}
-            _ => {
-                let open = self.state.inbox.open;
-                let next = on_stride(spec, open);
-                if next == open {
-                    self.start_ready(plan, crew, open);
-                } else {
-                    self.state.agenda.insert((next, crew));
-                }
-            }
+            _ => self.start_on_stride(plan, crew, self.state.inbox.open),
         }
     }
 
@@ -174,61 +165,63 @@ impl Engine {
             },
             failed @ Outcome::Failed(_) => (failed, None),
         };
-        let items = match &outcome {
-            Outcome::Done(output) => self.complete(plan, run, &running, output),
-            Outcome::Failed(_) => Vec::new(),
-        };
-        let published = !plan.starts_at_close(crew);
-        if published {
-            self.send(land, items.clone());
-        }
-        self.visit(plan, crew, land);
         let missing = running.run.missing();
+        let clock = self
+            .state
+            .inbox
+            .clock
+            .expect("a run starts in a slice, which has an epoch");
+        let now = clock.end(running.slice);
+        let triggers = running.run.triggers;
         let finished = Finished {
             key: run.key,
             land,
             outcome,
             diff,
             saw,
-            items,
-            published,
+            triggers,
+            now,
             missing,
         };
+        if !plan.starts_at_close(crew) {
+            let mut items = Vec::new();
+            self.complete(plan, crew, &finished, &mut items);
+            self.send(land, items);
+        }
+        self.visit(plan, crew, land);
         self.state.crews[crew.at()].finished.push(finished);
     }
 
     /// Turns the drafts of a run into actions.
-    fn complete(
+    pub(super) fn complete(
         &mut self,
         plan: &Plan,
-        run: RunId,
-        running: &Running,
-        output: &Output,
-    ) -> Vec<Emission> {
+        crew: CrewIx,
+        finished: &Finished,
+        into: &mut Vec<Emission>,
+    ) {
+        let Outcome::Done(output) = &finished.outcome else {
+            return;
+        };
         if output.actions.is_empty() {
-            return Vec::new();
+            return;
         }
-        let State {
-            inbox,
-            crews,
-            stream,
-            ..
-        } = &mut self.state;
-        let clock = inbox
-            .clock
-            .expect("a run starts in a slice, which has an epoch");
-        let name = &plan.crew(run.crew).spec.name;
-        let key = &mut crews[run.crew.at()].id_key;
-        let key = key.get_or_insert_with(|| IdKey::new(stream, name));
-        let now = clock.end(running.slice);
-        action::complete(
+        let State { crews, stream, .. } = &mut self.state;
+        let key = &mut crews[crew.at()].id_key;
+        let key = key.get_or_insert_with(|| IdKey::new(stream, &plan.crew(crew).spec.name));
+        let run = RunId {
+            crew,
+            key: finished.key,
+        };
+        let actions = action::complete(
             stream,
             key,
             run,
-            &running.run.triggers,
-            now,
+            &finished.triggers,
+            finished.now,
             &output.actions,
-        )
+        );
+        into.extend(actions);
     }
 
     /// Sees to it that a crew is visited in the slice its run lands in.
@@ -297,12 +290,8 @@ fn check(
     if output.diff.is_empty() {
         return Ok(None);
     }
-    let write = settings
-        .context
-        .access
-        .get(name)
-        .and_then(|access| access.write.as_deref());
-    if let Some(globs) = write {
+    let access = settings.context.access.get(name);
+    if let Some(globs) = access.and_then(|access| access.write.as_deref()) {
         let refused = output
             .diff
             .0
@@ -317,7 +306,8 @@ fn check(
             return fail(Reason::CtxAccess, message);
         }
     }
-    match view.spell_out(&output.diff) {
+    // Only what the writer saw is replaced by an object it sets.
+    match view.readable(access).spell_out(&output.diff) {
         Ok((diff, _)) => Ok(Some(Arc::new(diff))),
         Err(error) => fail(Reason::CtxType, error.to_string()),
     }

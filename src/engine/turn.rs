@@ -57,8 +57,8 @@ impl Engine {
             merged: self.state.context.clone(),
             diffs: BTreeMap::new(),
             writes: Writes::default(),
-            report: Report::default(),
-            items: Vec::new(),
+            report: std::mem::take(&mut self.report),
+            items: Vec::with_capacity(self.items_before),
             errors: Vec::new(),
             failed: BTreeSet::new(),
         };
@@ -171,9 +171,12 @@ impl Engine {
             }
             self.derive(Record::Commit { slice, digest });
             items.extend(errors.into_iter().map(Emission::Error));
+            self.items_before = items.len();
             self.send(slice, items);
             self.command(Command::Committed { slice, digest });
         }
+        report.clear();
+        self.report = report;
         if finishing {
             self.command(Command::Finished);
         }

@@ -134,6 +134,10 @@ impl Fault {
         Self(Box::new((problem, offset)))
     }
 
+    pub(crate) fn offset(&self) -> usize {
+        self.0.1
+    }
+
     pub(crate) fn into_parts(self) -> (JsonProblem, usize) {
         *self.0
     }

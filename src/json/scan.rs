@@ -52,6 +52,11 @@ impl<'a> Scanner<'a> {
         None
     }
 
+    /// Starts over at `offset`, which has to be the start of a character.
+    pub(crate) fn restart(&mut self, offset: usize) {
+        (self.at, self.depth) = (offset, 0);
+    }
+
     /// Bytes before the next token.
     pub(crate) fn offset(&self) -> usize {
         self.at
@@ -290,8 +295,8 @@ impl<'a> Scanner<'a> {
     /// What to say when no value starts at the cursor.
     #[cold]
     pub(crate) fn no_value(&self) -> Fault {
-        let rest = self.text[self.at..].to_ascii_lowercase();
-        if rest.starts_with("nan") || rest.starts_with("inf") {
+        let start = self.text.as_bytes()[self.at..].first_chunk::<3>();
+        if start.is_some_and(|s| s.eq_ignore_ascii_case(b"nan") || s.eq_ignore_ascii_case(b"inf")) {
             return self.not_a_number(self.at);
         }
         self.unexpected("a value")

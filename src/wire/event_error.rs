@@ -47,7 +47,7 @@ pub enum EventProblem {
         limit: usize,
     },
     /// A field events do not have.
-    #[error("field `{field}` is not part of an event; {}", hint(.field, FIELDS))]
+    #[error("field `{field}` is not part of an event; {}", hint(.field, &FIELDS))]
     UnknownField {
         /// Its name.
         field: String,

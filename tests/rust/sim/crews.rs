@@ -14,7 +14,10 @@ use live_crew::{
 };
 use tokio::time::Instant;
 
-use crate::support::{Rng, action, count, done, failed};
+use crate::support::{
+    build::{action, count, done, failed, text},
+    rng::Rng,
+};
 
 /// What one crew is like.
 #[derive(Debug, Clone)]
@@ -179,7 +182,7 @@ fn answer(rng: &mut Rng, job: &Job) -> Outcome {
     let mut outcome = done(actions, changes(rng, job));
     if let Outcome::Done(output) = &mut outcome {
         let output: &mut Output = Arc::make_mut(output);
-        output.value = crate::support::text(rng.below(1_000).to_string());
+        output.value = text(rng.below(1_000).to_string());
     }
     outcome
 }

@@ -14,7 +14,7 @@ use live_crew::{
 };
 use tokio::sync::Notify;
 
-use crate::support::Rng;
+use crate::support::rng::Rng;
 
 /// How the power goes at a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

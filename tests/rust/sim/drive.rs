@@ -23,7 +23,7 @@ use super::{
     plans::with_new_code,
     sink::{Outside, SimSink},
 };
-use crate::support::Rng;
+use crate::support::rng::Rng;
 
 /// Nothing takes longer than this in simulated time, unless it hangs.
 const LIMIT: Duration = Duration::from_secs(100 * 24 * 3_600);

@@ -11,7 +11,10 @@ use live_crew::{
 };
 
 use super::plans::KINDS;
-use crate::support::{Rng, delivery, event, stream, with_id};
+use crate::support::{
+    build::{delivery, event, stream, with_id},
+    rng::Rng,
+};
 
 /// When simulated time begins, in microseconds since 1970.
 pub(super) const START: i64 = 1_700_000_000_000_000;

@@ -7,7 +7,10 @@ use live_crew::engine::{
     Retry, Span, StartAt, StreamSettings, Timestamp, Timing, WaitPolicy,
 };
 
-use crate::support::{Rng, crew, kind};
+use crate::support::{
+    build::{crew, kind},
+    rng::Rng,
+};
 
 pub(super) const KINDS: [&str; 5] = ["a", "b", "c", "goal_home", "goal_away"];
 const TRIGGERS: [&str; 6] = ["a", "b", "c", "goal_*", "*", "goal_home"];

@@ -9,7 +9,7 @@ use live_crew::{
 };
 
 use super::{crews::Temper, feed::Feed, plans::random_plan};
-use crate::support::Rng;
+use crate::support::rng::Rng;
 
 #[derive(Debug)]
 pub(crate) struct Scenario {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use live_crew::transport::{Outgoing, Sink, TransportError};
 
-use crate::support::Rng;
+use crate::support::rng::Rng;
 
 /// What was published: outlives every process.
 #[derive(Debug, Default)]

@@ -1,9 +1,24 @@
-//! What tests of the whole runtime are made of.
+//! What several tests stand on.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `timeline`, `declare`, `script`, `stage`, `print` | stories: text in, text out |
+//! | `cases`, `behaviour` | random plans, events and crews |
+//! | `reference`, `plain` | the naive scheduler the engine is compared with |
+//! | `drive` | an engine driven by hand through a random case |
+//! | `build`, `rng` | events and crews in few words, numbers out of a seed |
 
-mod build;
-mod rng;
+pub(crate) mod behaviour;
+pub(crate) mod build;
+pub(crate) mod cases;
+pub(crate) mod declare;
+pub(crate) mod drive;
+pub(crate) mod plain;
+pub(crate) mod print;
+pub(crate) mod reference;
+pub(crate) mod rng;
+pub(crate) mod script;
+pub(crate) mod stage;
+pub(crate) mod timeline;
 
-pub(crate) use build::{
-    action, count, crew, delivery, done, event, failed, kind, plan, stream, template, text, with_id,
-};
-pub(crate) use rng::Rng;
+pub(crate) use timeline::{check, tell};

@@ -1,0 +1,401 @@
+//! Laws of the engine, on random plans, events and behaviours.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use live_crew::engine::{
+    Batch, CrewSpec, Diff, Digest, Engine, Failure, Input, LatePolicy, Outcome, Output, Payload,
+    Reason, Record, Span, StartAt, Timestamp, Timing, WaitPolicy,
+};
+use proptest::{prelude::*, sample::Index};
+
+use super::{
+    model::cases_or,
+    support::{
+        behaviour::Dice,
+        cases::{Case, cases, event, in_realtime},
+        drive::{World, stream},
+    },
+};
+
+fn few(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases: cases_or(cases),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(few(300))]
+
+    /// With lateness enough for all of them, no order of arrival can be told from another.
+    #[test]
+    fn o1_any_order_of_arrival_gives_the_same_bytes(case in cases(), order in any::<u64>()) {
+        let mut case = unordered(case);
+        let first = finish(&case, 0);
+        shuffle(&mut case, order);
+        let second = finish(&case, 0);
+        prop_assert_eq!(bytes(&second), bytes(&first));
+    }
+
+    #[test]
+    fn t7_how_inputs_are_batched_changes_no_bytes(case in cases(), pauses in any::<u64>()) {
+        let one_by_one = finish(&case, 0);
+        let (mut mixed, mut dice) = (World::new(&case, 0), Dice(pauses));
+        for cursor in 0..case.events.len() as u64 {
+            mixed.event(cursor);
+            if dice.below(3) == 0 {
+                mixed.work();
+            }
+        }
+        mixed.end();
+        let mut at_once = World::new(&case, 0);
+        (0..case.events.len() as u64).for_each(|cursor| at_once.event(cursor));
+        at_once.end();
+        prop_assert_eq!(bytes(&mixed), bytes(&one_by_one));
+        prop_assert_eq!(bytes(&at_once), bytes(&one_by_one));
+    }
+
+    #[test]
+    fn o3_the_order_in_which_runs_come_back_changes_no_bytes(case in cases(), order in any::<u64>()) {
+        prop_assert_eq!(bytes(&finish(&case, order)), bytes(&finish(&case, 0)));
+    }
+
+    #[test]
+    fn t3_every_event_taken_in_is_in_exactly_one_slice(case in cases()) {
+        let world = finish(&case, 0);
+        let mut taken: Vec<String> = world.journal.iter().filter_map(|(_, record)| match record {
+            Record::Event(arrived) | Record::Late(arrived, LatePolicy::Next) => {
+                let event = &arrived.event;
+                Some(format!("{} {} {:?}", event.ts.micros(), event.kind, event.payload))
+            }
+            _ => None,
+        }).collect();
+        let told = world.told();
+        let brief = |member: &String| member.split(' ').take(3).collect::<Vec<_>>().join(" ");
+        let mut members: Vec<String> = told.values().flat_map(|told| &told.members).map(brief).collect();
+        taken.sort();
+        members.sort();
+        prop_assert_eq!(members, taken);
+    }
+
+    #[test]
+    fn t6_an_idle_hour_costs_as_much_as_an_idle_minute(case in cases()) {
+        let counts = |seconds: i64| {
+            let mut case = case.clone();
+            case.events.push(event(seconds * 1_000_000, "frame", 0, None));
+            let world = finish(&case, 0);
+            (world.journal.len(), world.engine.commits())
+        };
+        // On one phase of every stride, and both longer than anything waits.
+        prop_assert_eq!(counts(3_600), counts(60));
+    }
+}
+
+proptest! {
+    #![proptest_config(few(60))]
+
+    #[test]
+    fn j3_a_crash_at_any_record_loses_nothing_and_repeats_nothing(
+        case in cases(),
+        arrivals in any::<bool>(),
+    ) {
+        let case = if arrivals { with_arrivals(case) } else { case };
+        let whole = finish(&case, 0);
+        for position in 0..=whole.journal.len() {
+            let (before, after) = recover(&case, &whole, position, None)?;
+            check_recovered(&whole, before, &after, position)?;
+        }
+    }
+
+    #[test]
+    fn j5_a_snapshot_at_any_record_goes_on_as_the_stream_itself(
+        case in cases(),
+        arrivals in any::<bool>(),
+        tail in any::<Index>(),
+    ) {
+        let case = if arrivals { with_arrivals(case) } else { case };
+        let whole = finish(&case, 0);
+        let boundaries = (0..=whole.journal.len()).filter(|&at| {
+            whole.journal.get(at).is_none_or(|(_, record)| !record.is_derived())
+        });
+        for position in boundaries {
+            let crash = position + tail.index(whole.journal.len() - position + 1);
+            let (before, after) = recover(&case, &whole, crash, Some(position))?;
+            check_recovered(&whole, before, &after, crash)?;
+        }
+    }
+
+    #[test]
+    fn j4_a_journal_that_was_changed_diverges_or_gives_another_digest(case in cases()) {
+        let whole = finish(&case, 0);
+        prop_assert_eq!(replayed(&case, &whole.journal).unwrap(), whole.engine.digest());
+        for at in 0..whole.journal.len() {
+            let mut dropped = whole.journal.clone();
+            let (stamp, record) = dropped.remove(at);
+            if matters(&record) {
+                let digest = replayed(&case, &dropped);
+                prop_assert_ne!(digest, Ok(whole.engine.digest()), "dropped {}: {:?}", at, record);
+            }
+            if let Some(record) = forged(&record) {
+                let mut changed = whole.journal.clone();
+                changed[at] = (stamp, record.clone());
+                let digest = replayed(&case, &changed);
+                prop_assert_ne!(digest, Ok(whole.engine.digest()), "changed {}: {:?}", at, record);
+            }
+        }
+    }
+
+    #[test]
+    fn j1_the_records_of_a_live_stream_fold_to_what_it_did(
+        case in cases(),
+        arrivals in any::<bool>(),
+        luck in any::<u64>(),
+    ) {
+        let case = in_realtime(if arrivals { with_arrivals(case) } else { case });
+        let live = live(&case, luck);
+        let mut engine = Engine::new(Arc::clone(&live.plan), stream());
+        let mut last = None;
+        for (position, (at, record)) in live.journal.iter().enumerate() {
+            if let Record::Commit { digest, .. } = record {
+                last = Some(*digest);
+            }
+            // Nothing is known to be published, so resuming publishes everything again.
+            if !matches!(record, Record::Published(_)) {
+                let folded = engine.replay(*at, record.clone());
+                prop_assert!(folded.is_ok(), "record {}: {:?}", position, folded);
+            }
+        }
+        prop_assert_eq!(engine.digest().filter(|_| last.is_some()), last);
+        prop_assert_eq!(engine.context(), live.engine.context());
+        let context = format!("{:?}", engine.context());
+        let mut again = World::new(&case, 0).reborn(engine, Vec::new());
+        again.engine.resume(live.now);
+        again.obey();
+        prop_assert_eq!(&again.outside.parcels, &live.outside.parcels);
+        prop_assert_eq!(format!("{:?}", again.engine.context()), context);
+    }
+}
+
+fn finish(case: &Case, order: u64) -> World<'_> {
+    let mut world = World::new(case, order);
+    world.run(0);
+    world
+}
+
+/// Everything of a finished stream that must not depend on chance.
+fn bytes(world: &World<'_>) -> impl PartialEq + std::fmt::Debug {
+    let digests: BTreeMap<_, _> = world.outside.digests.clone();
+    let context = format!("{:?}", world.engine.context());
+    (
+        world.outside.reports.clone(),
+        digests,
+        world.actions(),
+        world.dead_letters(),
+        context,
+    )
+}
+
+/// A case in which nothing depends on arrival: nothing is late but what comes before the epoch,
+/// nothing fails the stream, no id comes twice.
+fn unordered(mut case: Case) -> Case {
+    case.settings.lateness = Span::from_secs(10);
+    case.settings.late_by_kind.clear();
+    if case.settings.late == LatePolicy::Fail {
+        case.settings.late = LatePolicy::Next;
+    }
+    for (event, n) in case.events.iter_mut().zip(0..) {
+        if let Some(ids) = &mut event.ids {
+            ids.id = Some(format!("id{n}").into());
+        }
+    }
+    case
+}
+
+fn shuffle(case: &mut Case, order: u64) {
+    let mut dice = Dice(order);
+    for at in (1..case.events.len()).rev() {
+        case.events.swap(at, dice.place(at + 1));
+    }
+}
+
+/// Lets every crew that may start on arrival do so (rule C10).
+fn with_arrivals(mut case: Case) -> Case {
+    for crew in &mut case.crews {
+        if may_start_on_arrival(crew) {
+            crew.start = StartAt::Arrival;
+        }
+    }
+    case
+}
+
+fn may_start_on_arrival(crew: &CrewSpec) -> bool {
+    !crew.triggers.is_empty()
+        && (crew.needs.is_empty() || crew.wait == WaitPolicy::None)
+        && crew.stride == 1
+        && crew.batch == Batch::Event
+        && crew.timing == Timing::Async
+}
+
+/// A stream that died when so many records were durable, and its end after it came back. The
+/// first value is the number of the last parcel known to be published before.
+fn recover<'a>(
+    case: &'a Case,
+    whole: &World<'a>,
+    position: usize,
+    snapshot: Option<usize>,
+) -> Result<(u64, World<'a>), TestCaseError> {
+    let mut world = World::new(case, 1);
+    let mut engine = Engine::new(Arc::clone(&world.plan), stream());
+    let prefix = &whole.journal[..position];
+    for (at, (stamp, record)) in prefix.iter().enumerate() {
+        if snapshot == Some(at) {
+            engine = restored(&engine, &world);
+        }
+        let folded = engine.replay(*stamp, record.clone());
+        prop_assert!(
+            folded.is_ok(),
+            "record {} of {}: {:?}",
+            at,
+            position,
+            folded
+        );
+    }
+    if snapshot == Some(position) {
+        engine = restored(&engine, &world);
+    }
+    let published = prefix.iter().filter_map(|(_, record)| match record {
+        Record::Published(number) => Some(*number),
+        _ => None,
+    });
+    let published = published.max().unwrap_or(0);
+    world.now = prefix.last().map_or(world.now, |(stamp, _)| *stamp);
+    let from = engine.cursor().map_or(0, |cursor| cursor + 1);
+    let mut world = world.reborn(engine, prefix.to_vec());
+    world.engine.resume(world.now);
+    world.work();
+    if !world.finished {
+        world.run(from);
+    }
+    Ok((published, world))
+}
+
+fn restored(engine: &Engine, world: &World<'_>) -> Engine {
+    let bytes = postcard::to_stdvec(engine.snapshot()).unwrap();
+    Engine::restore(
+        Arc::clone(&world.plan),
+        postcard::from_bytes(&bytes).unwrap(),
+    )
+}
+
+fn check_recovered(
+    whole: &World<'_>,
+    published: u64,
+    after: &World<'_>,
+    position: usize,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(
+        after.engine.digest(),
+        whole.engine.digest(),
+        "crash at {}",
+        position
+    );
+    prop_assert_eq!(
+        after.engine.context(),
+        whole.engine.context(),
+        "crash at {}",
+        position
+    );
+    let mut parcels = after.outside.parcels.clone();
+    let known = whole.outside.parcels.range(..=published);
+    for (number, parcel) in known {
+        prop_assert!(
+            parcels.insert(*number, Arc::clone(parcel)).is_none(),
+            "{} twice",
+            number
+        );
+    }
+    prop_assert_eq!(&parcels, &whole.outside.parcels, "crash at {}", position);
+    // What the stream wrote down over both lives folds to the same end once more.
+    let digest = replayed(after.case, &after.journal);
+    prop_assert_eq!(digest, Ok(whole.engine.digest()), "crash at {}", position);
+    Ok(())
+}
+
+/// The digest a journal folds to, or why it does not.
+fn replayed(case: &Case, journal: &[(Timestamp, Record)]) -> Result<Option<Digest>, String> {
+    let world = World::new(case, 0);
+    let mut engine = Engine::new(Arc::clone(&world.plan), stream());
+    for (at, record) in journal {
+        engine
+            .replay(*at, record.clone())
+            .map_err(|divergence| divergence.to_string())?;
+    }
+    Ok(engine.digest())
+}
+
+/// Whether a digest can tell that this record is gone: not what only says how far others are, and
+/// not a close in which nothing happened.
+fn matters(record: &Record) -> bool {
+    match record {
+        Record::Event(_) | Record::Late(_, LatePolicy::Next) | Record::Epoch(_) => true,
+        Record::Result { .. } | Record::Start { .. } | Record::Commit { .. } => true,
+        _ => false,
+    }
+}
+
+/// The record with something else in it, where that must be seen.
+fn forged(record: &Record) -> Option<Record> {
+    let mut record = record.clone();
+    match &mut record {
+        Record::Event(arrived) | Record::Late(arrived, LatePolicy::Next) => {
+            Arc::make_mut(arrived).event.payload = Payload::from_canonical(&b"\"forged\""[..]);
+        }
+        Record::Result { outcome, .. } => {
+            *outcome = match outcome {
+                Outcome::Done(_) => Outcome::Failed(Failure {
+                    reason: Reason::Error,
+                    message: "forged".into(),
+                }),
+                Outcome::Failed(_) => Outcome::Done(Arc::new(Output {
+                    actions: Vec::new(),
+                    diff: Diff::default(),
+                    value: Payload::null(),
+                })),
+            };
+        }
+        Record::Start { attempt, .. } => *attempt += 1,
+        Record::Commit { digest, .. } => digest.0[7] ^= 1,
+        _ => return None,
+    }
+    Some(record)
+}
+
+/// A live stream in which inputs, answers and the clock come in any order luck wants.
+fn live(case: &Case, luck: u64) -> World<'_> {
+    let (mut world, mut dice) = (World::new(case, luck), Dice(luck));
+    let mut cursor = 0;
+    while cursor < case.events.len() as u64 {
+        world.obey();
+        match dice.below(4) {
+            0 => {
+                let ts = case.events[usize::try_from(cursor).unwrap()].ts;
+                world.now = world
+                    .now
+                    .max(ts)
+                    .plus(Span::from_ms(u32::try_from(dice.below(8)).unwrap()));
+                world.event(cursor);
+                cursor += 1;
+            }
+            1 => {
+                world.now = world
+                    .now
+                    .plus(Span::from_ms(u32::try_from(dice.below(15)).unwrap()));
+                world.tell(Input::Tick);
+            }
+            _ => world.answer_one(),
+        }
+    }
+    world.end();
+    world
+}

@@ -1,0 +1,554 @@
+//! Where rules meet: each story names the rules that decide it.
+
+use crate::support::check;
+
+#[test]
+fn t5_n2_a_late_event_counts_for_needs_where_it_is_delivered() {
+    check(
+        r#"
+        crew talker on tick, needs event:goal@0
+        epoch 0
+        only start
+        @100 tick
+        @300 tick
+        @500 other       # closes 0 to 4
+        @120 goal        # meant for 1, delivered in 5
+        end
+        ----
+        5 start talker 1.0 on tick with event goal@0=5
+        5 start talker 3.0 on tick with event goal@0=5
+        "#,
+    );
+}
+
+#[test]
+fn c7_t7_in_virtual_pace_a_slice_waits_for_the_retry() {
+    check(
+        r#"
+        crew vision on frame, retry 2 300
+          does fail blind
+          does try=2 value 1
+        only start lands commit
+        @0 frame
+        @100 frame
+        end
+        ----
+        0 start vision 0.0 on frame
+        0 start vision 0.0 try 2 on frame
+        0 lands vision 0.0 1
+        0 commit
+        1 start vision 1.0 on frame
+        1 start vision 1.0 try 2 on frame
+        1 lands vision 1.0 1
+        1 commit
+        "#,
+    );
+}
+
+#[test]
+fn t7_c7_a_let_run_that_fails_fails_in_its_landing_slice() {
+    check(
+        r#"
+        crew vision on frame, let 2
+          does fail blind
+        only ends error commit
+        @0 frame
+        @300 tick
+        end
+        ----
+        0 commit
+        2 ends vision 0.0 error
+        2 error vision 0.0 error: blind
+        2 commit
+        3 commit
+        "#,
+    );
+}
+
+#[test]
+fn t7_c7_a_let_run_may_be_tried_again_until_its_slice() {
+    check(
+        r#"
+        crew vision on frame, let 2, retry 3 100
+          does fail blind
+        pace realtime
+        only start fails ends cancel
+        @0 frame
+        now 1000       # attempts at 100 and 200; the third at 400 is past slice 2
+        ----
+        0 start vision 0.0 on frame
+        fails vision 0.0 try 1 error
+        0 start vision 0.0 try 2 on frame
+        fails vision 0.0 try 2 error
+        cancel vision 0.0 try 2
+        2 ends vision 0.0 missed
+        "#,
+    );
+}
+
+#[test]
+fn c8_a_run_under_way_lands_though_its_crew_was_disabled() {
+    check(
+        r#"
+        crew vision on frame
+          does later; act seen
+        pace realtime
+        only start lands ends act
+        @0 frame
+        @110 frame
+        now 150
+        disable vision
+        @210 frame
+        now 250
+        done vision 0.0
+        now 400
+        ----
+        0 start vision 0.0 on frame
+        1 ends vision 1.0 disabled
+        2 ends vision 2.0 disabled
+        2 lands vision 0.0
+        2 act vision 0.0 seen
+        "#,
+    );
+}
+
+#[test]
+fn c8_a_disabled_crew_without_triggers_makes_no_runs() {
+    check(
+        r#"
+        crew vision on frame
+        crew chain, needs vision@0
+        only start ends
+        @0 frame
+        disable chain
+        @100 frame
+        @210 other
+        enable chain
+        @220 frame
+        end
+        ----
+        0 start vision 0.0 on frame
+        0 ends chain 0.0 disabled
+        1 start vision 1.0 on frame
+        1 ends chain 1.0 disabled
+        2 start vision 2.0 on frame
+        2 start chain 2.0 on landing with vision@0=2
+        "#,
+    );
+}
+
+#[test]
+fn n5_c3_a_run_that_waits_for_its_place_expires_too() {
+    check(
+        r#"
+        crew vision on frame, expire 2
+          does later
+        pace realtime
+        only start ends error
+        @0 frame {"n":1}
+        @10 frame {"n":2}
+        now 900
+        ----
+        0 start vision 0.0 on frame{"n":1}
+        3 ends vision 0.1 expired
+        3 error vision 0.1 expired: did not start within `expire_after` (2) slices
+        "#,
+    );
+}
+
+#[test]
+fn n5_in_realtime_the_end_waits_for_runs_under_way() {
+    check(
+        r#"
+        crew vision on frame
+          does later; act seen
+        pace realtime
+        @0 frame
+        end
+        now 5000
+        done vision 0.0
+        ----
+        0 start vision 0.0 on frame
+        0 commit
+        50 lands vision 0.0
+        50 act vision 0.0 seen
+        50 commit
+        finished
+        "#,
+    );
+}
+
+#[test]
+fn n4_c4_a_wait_that_times_out_starts_on_the_stride() {
+    check(
+        r#"
+        crew talker on tick, needs event:goal@0, wait 250, stride 4
+        only start
+        @0 tick          # 250 ms have passed in slice 3, the stride says 4
+        @900 other
+        end
+        ----
+        4 start talker 0.0 on tick with event goal@0=?
+        "#,
+    );
+    check(
+        r#"
+        crew talker on tick, needs event:goal@0, wait 250, stride 4
+        pace realtime
+        only start
+        @0 tick
+        now 499.999
+        now 500
+        ----
+        4 start talker 0.0 on tick with event goal@0=?
+        "#,
+    );
+}
+
+#[test]
+fn c1_n2_a_landing_with_a_positive_offset_makes_the_run_of_the_slice_before() {
+    check(
+        r#"
+        crew vision on frame
+        crew chain, needs vision@1
+        epoch 0
+        only start
+        @500 frame       # lands in 5 = 4 + 1, seen from 6 on
+        end
+        ----
+        5 start vision 5.0 on frame
+        6 start chain 4.0 on landing with vision@1=5
+        "#,
+    );
+}
+
+#[test]
+fn c1_n4_a_landing_starts_a_crew_that_waits_for_any_of_its_needs() {
+    check(
+        r#"
+        crew a on tick
+        crew b on tock
+        crew both, needs a@0 b@0, wait any
+        crew eager, needs a@0 b@0, wait none
+        only start
+        @0 tick
+        @100 tock
+        @200 tick
+        @210 tock
+        end
+        ----
+        0 start a 0.0 on tick
+        0 start both 0.0 on landing with a@0=0 b@0=?
+        0 start eager 0.0 on landing with a@0=0 b@0=?
+        1 start b 1.0 on tock
+        1 start both 1.0 on landing with a@0=? b@0=1
+        1 start eager 1.0 on landing with a@0=? b@0=1
+        2 start a 2.0 on tick
+        2 start b 2.0 on tock
+        2 start both 2.0 on landing with a@0=2 b@0=2
+        2 start eager 2.0 on landing with a@0=2 b@0=2
+        "#,
+    );
+}
+
+#[test]
+fn c1_c4_a_landing_between_the_slices_of_a_stride_is_taken_up_in_the_next_one() {
+    check(
+        r#"
+        crew vision on frame
+        crew chain, needs vision@0, stride 3
+        only start
+        @0 tick
+        @100 frame
+        @900 other
+        end
+        ----
+        1 start vision 1.0 on frame
+        3 start chain 1.0 on landing with vision@0=1
+        "#,
+    );
+}
+
+#[test]
+fn c10_t4_an_arrival_ahead_of_the_open_slice_starts_at_once_and_lands_in_its_own() {
+    check(
+        r#"
+        crew quick on frame, start arrival
+          does act seen; incr n 1
+        lateness 300
+        @0 other
+        @250 frame
+        end
+        ----
+        2 start quick 2.0 on frame
+        2 act quick 2.0 seen
+        0 commit
+        2 lands quick 2.0
+        2 commit
+        finished
+        ctx {"n":1}
+        "#,
+    );
+}
+
+#[test]
+fn c10_t5_a_late_arrival_starts_in_the_open_slice() {
+    check(
+        r#"
+        crew quick on frame, start arrival
+        pace realtime
+        only start
+        @0 other
+        @130 frame at=450
+        ----
+        4 start quick 4.0 on frame(meant for 1)
+        "#,
+    );
+}
+
+#[test]
+fn c10_n4_an_arrival_sees_what_needs_are_met_when_it_comes() {
+    check(
+        r#"
+        crew vision on frame
+          does value 7
+        crew quick on tick, start arrival, needs vision@-1 vision@0, wait none
+        epoch 0
+        only start
+        @0 tick
+        @10 frame
+        @100 other       # closes 0, in which vision lands
+        @110 tick
+        end
+        ----
+        0 start quick 0.0 on tick with vision@-1=? vision@0=?
+        0 start vision 0.0 on frame
+        1 start quick 1.0 on tick with vision@-1=0:7 vision@0=?
+        "#,
+    );
+}
+
+#[test]
+fn c10_c8_an_arrival_at_a_disabled_crew_ends_as_disabled() {
+    check(
+        r#"
+        crew quick on frame, start arrival, max_errors 1
+          does fail boom
+        pace realtime
+        only start ends disabled
+        @0 frame
+        now 100
+        @110 frame
+        now 200
+        ----
+        0 start quick 0.0 on frame
+        0 ends quick 0.0 error
+        1 disabled quick for good
+        1 ends quick 1.0 disabled
+        "#,
+    );
+}
+
+#[test]
+fn c10_c6_an_arrival_that_comes_back_after_its_slice_lands_in_the_open_one() {
+    check(
+        r#"
+        crew quick on frame, start arrival
+          does later; act seen; incr n 1
+        pace realtime
+        @0 frame
+        now 350
+        done quick 0.0
+        now 400
+        ----
+        0 start quick 0.0 on frame
+        0 commit
+        3 act quick 0.0 seen
+        3 lands quick 0.0
+        3 commit
+        ctx {"n":1}
+        "#,
+    );
+}
+
+#[test]
+fn x2_c3_runs_of_one_crew_that_did_not_see_each_other_conflict() {
+    check(
+        r#"
+        crew vision on frame, concurrency 2
+          does set last 1
+          does run=0.1 set last 2
+        only error ctx
+        @0 frame
+        @1 frame
+        end
+        ----
+        0 error conflict last vision/0.0 vision/0.1
+        ctx {"last":2}
+        "#,
+    );
+    check(
+        r#"
+        crew vision on frame
+          does set last 1
+          does run=0.1 set last 2
+        only error ctx
+        @0 frame
+        @1 frame
+        end
+        ----
+        ctx {"last":2}
+        "#,
+    );
+}
+
+#[test]
+fn x2_a_set_over_an_incr_of_another_is_no_conflict() {
+    check(
+        r#"
+        crew a on goal
+          does incr n 5
+        crew b on goal
+          does set n 1
+        only error ctx
+        @0 goal
+        end
+        ----
+        ctx {"n":1}
+        "#,
+    );
+}
+
+#[test]
+fn x3_a_context_at_its_cap_may_shrink_and_then_grow_again() {
+    check(
+        r#"
+        crew a on goal
+          does set a "0123456789"
+          does run=1.0 delete a
+          does run=2.0 set b "0123456789"
+        max_bytes 18
+        only ends ctx
+        @0 goal
+        @100 goal
+        @200 goal
+        end
+        ----
+        ctx {"a":"0123456789"}
+        ctx {}
+        ctx {"b":"0123456789"}
+        "#,
+    );
+}
+
+#[test]
+fn j3_o4_an_event_sent_again_after_a_crash_is_known() {
+    check(
+        r#"
+        crew vision on frame
+        only start
+        @0 frame id=a
+        crash
+        @0 frame id=a
+        restore
+        @0 frame id=a
+        end
+        ----
+        0 start vision 0.0 on frame
+        "#,
+    );
+}
+
+#[test]
+fn c5_c2_latest_with_batch_slice_keeps_the_newest_batch() {
+    check(
+        r#"
+        crew vision on frame, batch slice, backlog latest
+          does later
+        pace realtime
+        only start ends
+        @0 frame {"n":1}
+        @110 frame {"n":2}
+        @120 frame {"n":3}
+        @210 frame {"n":4}
+        @220 frame {"n":5}
+        now 350
+        done vision 0.0
+        ----
+        0 start vision 0.0 on frame{"n":1}
+        2 ends vision 1.0 replaced
+        3 start vision 2.0 on frame{"n":4} frame{"n":5}
+        "#,
+    );
+}
+
+#[test]
+fn c5_n4_latest_replaces_runs_that_wait_for_needs_as_well() {
+    check(
+        r#"
+        crew talker on tick, needs event:goal@0, backlog latest
+        only start ends
+        @0 tick
+        @100 tick
+        @210 goal
+        end
+        ----
+        1 ends talker 0.0 replaced missing event goal@0
+        2 start talker 1.0 on tick with event goal@0=2
+        "#,
+    );
+}
+
+#[test]
+fn t7_c3_let_with_concurrency_lands_each_run_in_its_own_slice() {
+    check(
+        r#"
+        crew slow on frame, let 2, concurrency 2
+          does act seen
+        only start act
+        @0 frame {"n":1}
+        @100 frame {"n":2}
+        @200 frame {"n":3}
+        end
+        ----
+        0 start slow 0.0 on frame{"n":1}
+        1 start slow 1.0 on frame{"n":2}
+        2 start slow 2.0 on frame{"n":3}
+        2 act slow 0.0 seen
+        3 act slow 1.0 seen
+        4 act slow 2.0 seen
+        "#,
+    );
+}
+
+#[test]
+fn t6_n2_a_need_met_after_an_hour_of_silence_is_met() {
+    check(
+        r#"
+        crew vision on frame
+        crew talker on tick, needs vision@-1, expire 100000
+        only start
+        @0 tick
+        @3600000 frame
+        end
+        ----
+        36000 start vision 36000.0 on frame
+        36001 start talker 0.0 on tick with vision@-1=36000
+        "#,
+    );
+}
+
+#[test]
+fn n5_c5_the_default_expiry_is_600_slices() {
+    check(
+        r#"
+        crew talker on tick, needs event:goal@0
+        only ends
+        @0 tick
+        @60100 other      # closes 600
+        @60200 other      # closes 601 = 0 + 600 + 1
+        ----
+        601 ends talker 0.0 expired missing event goal@0
+        "#,
+    );
+}
