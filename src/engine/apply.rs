@@ -164,10 +164,11 @@ impl Engine {
                 .inbox
                 .clock
                 .expect("an arrival fixes the epoch first");
-            let slice = clock.slice_of(arrived.event.ts).max(self.state.inbox.open);
+            let open = self.state.inbox.open;
+            let slice = clock.slice_of(arrived.event.ts).max(open);
             let key = RunKey {
                 trigger: slice,
-                place: self.state.crews[crew.at()].next_place(slice, 1),
+                place: self.state.crews[crew.at()].next_place(slice, open),
             };
             let needs = self.plan.crew(crew).spec.needs.len();
             let triggers = Triggers::One(Arc::clone(arrived));

@@ -552,3 +552,23 @@ fn n5_c5_the_default_expiry_is_600_slices() {
         "#,
     );
 }
+
+#[test]
+fn c10_j2_runs_on_arrival_keep_their_places_while_their_slice_is_open() {
+    check(
+        r#"
+        crew talker on tick, start arrival
+        lateness 1000
+        epoch 0
+        only start
+        @0 tick
+        @500 tick
+        @50 tick
+        end
+        ----
+        0 start talker 0.0 on tick
+        5 start talker 5.0 on tick
+        0 start talker 0.1 on tick
+        "#,
+    );
+}

@@ -95,7 +95,8 @@ fn heard(left: &Left) -> (BTreeMap<StreamId, Vec<(String, Vec<u8>)>>, u64) {
         let id = id.as_ref().expect("an action has an id").to_string();
         match bodies.get(&id) {
             Some(before) => {
-                assert_eq!(before, body, "action `{id}` was published with two bodies");
+                let show = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
+                assert_eq!(show(before), show(body), "action `{id}` has two bodies");
                 again += 1;
             }
             None => {
