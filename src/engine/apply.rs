@@ -77,6 +77,8 @@ impl Engine {
                         }
                     }
                 }
+                // It waits for a place here, so that what is between two answers changes nothing.
+                Some(Work::Arrival(crew, _)) if !self.has_place(*crew) => return,
                 Some(Work::Arrival(..)) => {
                     let Some(Work::Arrival(crew, run)) = self.state.queue.pop_front() else {
                         return;
@@ -190,6 +192,10 @@ impl Engine {
                 Pace::Realtime => self.arrive(crew, run),
             }
         }
+    }
+
+    fn has_place(&self, crew: CrewIx) -> bool {
+        self.state.crews[crew.at()].has_place(&self.plan.crew(crew).spec)
     }
 
     fn arrive(&mut self, crew: CrewIx, mut run: Run) {
