@@ -203,7 +203,8 @@ impl CrewState {
         self.ready.insert(at, run);
     }
 
-    /// The next free place among the runs of a slice; no slice before `oldest` asks any more.
+    /// The next free place among the runs of a slice; forgets slices before the oldest that can
+    /// still get runs.
     pub fn next_place(&mut self, slice: Slice, oldest: Slice) -> u32 {
         if !self.places.contains_key(&slice) {
             self.places = self.places.split_off(&oldest);

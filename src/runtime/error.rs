@@ -54,6 +54,11 @@ pub enum RuntimeError {
         /// What differs first.
         what: String,
     },
+    /// An earlier run of this runtime failed or was dropped.
+    #[error(
+        "an earlier run failed or was dropped, so the journal may hold more or less than is known here; open it again and go on"
+    )]
+    Broken,
     /// The journal does not begin as one.
     #[error(
         "journal of stream `{0}` has neither a header nor a snapshot; it is not one, or was cut"

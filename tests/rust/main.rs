@@ -6,6 +6,8 @@ mod inspect;
 mod model;
 // mod properties;
 mod rules;
+mod sim;
+mod simulator;
 #[cfg(feature = "sqlite")]
 mod store_contract;
 #[cfg(feature = "sqlite")]
