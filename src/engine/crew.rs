@@ -160,18 +160,21 @@ impl CrewState {
     /// Whether a turn in `slice` finds anything to do, or anything will be to do later. A look at a
     /// run that has ended by then is nothing.
     pub fn has_work_in(&self, spec: &CrewSpec, slice: Slice) -> bool {
-        let is_live = |(at, key): &(Slice, RunKey)| {
-            *at <= slice && *at <= spec.expires(*key) && self.waiting.contains_key(key)
-        };
-        let is_disabled = |disabled: &Disabled| !disabled.is_over(slice);
+        let disabled = self.health.disabled.as_ref();
         let to_purge =
-            self.health.disabled.as_ref().is_some_and(is_disabled) && !self.waiting.is_empty();
-        let idle = self.pending.is_empty()
-            && self.ready.is_empty()
+            !self.waiting.is_empty() && disabled.is_some_and(|disabled| !disabled.is_over(slice));
+        let under_way = !(self.pending.is_empty()
             && self.running.is_empty()
             && self.finished.is_empty()
-            && self.ended.is_empty();
-        !idle || to_purge || self.looks.iter().any(is_live)
+            && self.ended.is_empty());
+        let mut ready = self.ready.iter();
+        let mut looks = self.looks.iter();
+        to_purge
+            || under_way
+            || ready.any(|run| slice <= spec.expires(run.key))
+            || looks.any(|(at, key)| {
+                *at <= slice && *at <= spec.expires(*key) && self.waiting.contains_key(key)
+            })
     }
 
     /// Runs that wait, for needs or for a place.
