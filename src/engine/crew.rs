@@ -197,10 +197,11 @@ impl CrewState {
         self.ready.insert(at, run);
     }
 
-    /// The next free place among the runs of a slice; forgets those of slices out of reach.
-    pub fn next_place(&mut self, slice: Slice, reach: i64) -> u32 {
+    /// The next free place among the runs of a slice; forgets those of slices before `oldest`,
+    /// for which no run will be made any more.
+    pub fn next_place(&mut self, slice: Slice, oldest: Slice) -> u32 {
         if !self.places.contains_key(&slice) {
-            self.places = self.places.split_off(&slice.shift(-reach));
+            self.places = self.places.split_off(&oldest);
         }
         let place = self.places.entry(slice).or_default();
         *place += 1;

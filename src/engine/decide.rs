@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Arrived, Control, CrewIx, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection, Slice,
-    StartAt, Timestamp, inbox::Placement, suggest::closest,
+    Arrived, Control, CrewIx, Engine, Event, Input, Pace, Record, Rejection, Slice, Timestamp,
+    inbox::Placement, suggest::closest,
 };
 
 impl Engine {
@@ -80,16 +80,11 @@ impl Engine {
             }));
         }
         Ok(Some(match self.state.inbox.placement(event.ts) {
-            Placement::InTime => {
-                if let Some(epoch) = self.epoch_for_arrival(&event) {
-                    self.fold(now, epoch);
-                }
-                Record::Event(Arc::new(Arrived {
-                    event,
-                    intended: None,
-                    cursor,
-                }))
-            }
+            Placement::InTime => Record::Event(Arc::new(Arrived {
+                event,
+                intended: None,
+                cursor,
+            })),
             Placement::Late(slice) => {
                 let settings = &self.plan.settings;
                 let policy = settings
@@ -120,6 +115,13 @@ impl Engine {
     pub(super) fn decide(&mut self, now: Timestamp) -> Option<Record> {
         if self.state.finished {
             return None;
+        }
+        let inbox = &self.state.inbox;
+        if inbox.urgent
+            && inbox.clock.is_none()
+            && let Some(clock) = inbox.clock_now(&self.plan.settings)
+        {
+            return Some(Record::Epoch(clock.epoch0));
         }
         if let Some((at, timer)) = self.state.timers.first()
             && *at <= now
@@ -184,33 +186,6 @@ impl Engine {
             .min()?
             .max(state.inbox.open);
         Some(clock.end(next).plus(settings.lateness))
-    }
-
-    /// A `start: arrival` run needs to know its slice at once: its trigger fixes the epoch.
-    pub(super) fn epoch_for_arrival(&mut self, event: &Event) -> Option<Record> {
-        let inbox = &self.state.inbox;
-        if inbox.clock.is_some() || !self.plan.starts_on_arrival || !self.wakes_on_arrival(event) {
-            return None;
-        }
-        let settings = &self.plan.settings;
-        let first = match self.state.inbox.clock_now(settings) {
-            Some(clock) => clock
-                .epoch0
-                .min(settings.epoch.epoch0(event.ts, settings.beat)),
-            None => settings.epoch.epoch0(event.ts, settings.beat),
-        };
-        debug_assert!(
-            !matches!(settings.epoch, EpochPolicy::At(_)),
-            "fixed from the start"
-        );
-        Some(Record::Epoch(first))
-    }
-
-    fn wakes_on_arrival(&mut self, event: &Event) -> bool {
-        let route = self.route(&event.kind);
-        route
-            .iter()
-            .any(|&crew| self.plan.crew(crew).spec.start == StartAt::Arrival)
     }
 
     /// Why a record of a journal cannot follow on what was folded so far.
