@@ -148,17 +148,24 @@ fn one_crew(c: &mut Criterion) {
     group.finish();
 }
 
+/// 1 000 crews with 1 000 triggers each; every event wakes one of them.
 fn routing(c: &mut Criterion) {
-    let mut group = c.benchmark_group("1 000 crews, one of them interested");
+    let mut group = c.benchmark_group("crews with 1 000 triggers each, one of them interested");
     group
         .throughput(Throughput::Elements(100_000))
         .sample_size(10);
-    for crews in [1, 1_000] {
-        let kinds: Vec<Kind> = (0..crews)
-            .map(|at| Kind::new(&format!("kind_{at}")).unwrap())
-            .collect();
-        let specs = (0..crews).map(|at| crew(&format!("crew_{at}"), &format!("kind_{at}")));
+    for crews in [1, 10, 100, 1_000] {
+        let kind = |crew: usize, at: usize| format!("kind_{crew}_{at}");
+        let specs = (0..crews).map(|at| {
+            let mut spec = crew(&format!("crew_{at}"), &kind(at, 0));
+            spec.triggers
+                .extend((1..1_000).map(|n| Pattern::new(&kind(at, n)).unwrap()));
+            spec
+        });
         let plan = plan(specs.collect());
+        let kinds: Vec<Kind> = (0..crews)
+            .map(|at| Kind::new(&kind(at, at % 1_000)).unwrap())
+            .collect();
         group.bench_function(BenchmarkId::new("crews", crews), |b| {
             b.iter(|| feed(&plan, 100_000, 500, &kinds));
         });

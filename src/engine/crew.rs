@@ -127,6 +127,14 @@ pub(super) struct Disabled {
     pub until: Option<Slice>,
 }
 
+impl Health {
+    /// Whether the crew does not run in a slice (rule C8).
+    pub fn is_disabled(&self, slice: Slice) -> bool {
+        self.disabled
+            .is_some_and(|disabled| disabled.from <= slice && !disabled.is_over(slice))
+    }
+}
+
 impl CrewState {
     pub fn new(crew: &Planned) -> Self {
         Self {
@@ -160,21 +168,18 @@ impl CrewState {
     /// Whether a turn in `slice` finds anything to do, or anything will be to do later. A look at a
     /// run that has ended by then is nothing.
     pub fn has_work_in(&self, spec: &CrewSpec, slice: Slice) -> bool {
-        let disabled = self.health.disabled.as_ref();
+        let is_live = |(at, key): &(Slice, RunKey)| {
+            *at <= slice && *at <= spec.expires(*key) && self.waiting.contains_key(key)
+        };
+        let is_disabled = |disabled: &Disabled| !disabled.is_over(slice);
         let to_purge =
-            !self.waiting.is_empty() && disabled.is_some_and(|disabled| !disabled.is_over(slice));
-        let under_way = !(self.pending.is_empty()
+            self.health.disabled.as_ref().is_some_and(is_disabled) && !self.waiting.is_empty();
+        let idle = self.pending.is_empty()
+            && self.ready.is_empty()
             && self.running.is_empty()
             && self.finished.is_empty()
-            && self.ended.is_empty());
-        let mut ready = self.ready.iter();
-        let mut looks = self.looks.iter();
-        to_purge
-            || under_way
-            || ready.any(|run| slice <= spec.expires(run.key))
-            || looks.any(|(at, key)| {
-                *at <= slice && *at <= spec.expires(*key) && self.waiting.contains_key(key)
-            })
+            && self.ended.is_empty();
+        !idle || to_purge || self.looks.iter().any(is_live)
     }
 
     /// Runs that wait, for needs or for a place.
@@ -197,8 +202,7 @@ impl CrewState {
         self.ready.insert(at, run);
     }
 
-    /// The next free place among the runs of a slice; forgets those of slices before `oldest`,
-    /// for which no run will be made any more.
+    /// The next free place among the runs of a slice; no slice before `oldest` asks any more.
     pub fn next_place(&mut self, slice: Slice, oldest: Slice) -> u32 {
         if !self.places.contains_key(&slice) {
             self.places = self.places.split_off(&oldest);

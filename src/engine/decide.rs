@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    Arrived, Control, CrewIx, Engine, Event, Input, Pace, Record, Rejection, Slice, Timestamp,
-    inbox::Placement, suggest::closest,
+    Arrived, Control, CrewIx, Engine, Event, Input, Pace, Record, Rejection, Slice, Timer,
+    Timestamp, inbox::Placement, suggest::closest,
 };
 
 impl Engine {
     /// Turns an input into the record that takes effect, if it has one.
-    pub(super) fn admit(
-        &mut self,
-        now: Timestamp,
-        input: Input,
-    ) -> Result<Option<Record>, Rejection> {
+    pub(super) fn admit(&self, input: Input) -> Result<Option<Record>, Rejection> {
         Ok(match input {
-            Input::Event { event, cursor } => self.admit_event(now, event, cursor)?,
+            Input::Event { event, cursor } => self.admit_event(event, cursor)?,
             Input::Result {
                 run,
                 attempt,
@@ -48,12 +44,7 @@ impl Engine {
         })
     }
 
-    fn admit_event(
-        &mut self,
-        now: Timestamp,
-        event: Event,
-        cursor: u64,
-    ) -> Result<Option<Record>, Rejection> {
+    fn admit_event(&self, event: Event, cursor: u64) -> Result<Option<Record>, Rejection> {
         let stream = || self.state.stream.clone();
         if self.state.ended {
             return Err(Rejection::Ended(stream()));
@@ -123,16 +114,17 @@ impl Engine {
         {
             return Some(Record::Epoch(clock.epoch0));
         }
-        if let Some((at, timer)) = self.state.timers.first()
-            && *at <= now
-        {
-            return Some(Record::Timer(*timer));
-        }
-        if let Some((clock, last)) = self.state.inbox.closable(&self.plan.settings, now) {
+        let timer = self.state.timers.first().filter(|(at, _)| *at <= now);
+        // A timer takes effect in the slice of its instant: what ended before it closes first.
+        let until = timer.map_or(now, |(at, _)| *at);
+        if let Some((clock, last)) = self.state.inbox.closable(&self.plan.settings, until) {
             return Some(match self.state.inbox.clock {
                 None => Record::Epoch(clock.epoch0),
                 Some(_) => Record::Close(last),
             });
+        }
+        if let Some((_, timer)) = timer {
+            return Some(Record::Timer(*timer));
         }
         if self.state.ended {
             self.decide_end()
@@ -155,19 +147,30 @@ impl Engine {
             return Some(Record::Close(last));
         }
         let under_way = state.crews.iter().any(|crew| !crew.running.is_empty());
-        match state
-            .agenda
-            .iter()
-            .find(|(slice, crew)| self.has_work_in(*crew, *slice))
-        {
+        let more_comes = under_way || self.waits_for_timer();
+        let mut agenda = state.agenda.iter();
+        match agenda.find(|(slice, crew)| self.has_work_in(*crew, *slice)) {
+            // Live, slices follow the clock while something can still come back in one of them.
+            Some(_) if more_comes && self.plan.settings.pace == Pace::Realtime => None,
             Some((slice, _)) => Some(Record::Close((*slice).max(state.inbox.open))),
-            None if under_way || !state.timers.is_empty() => None,
+            None if more_comes => None,
             None => Some(Record::Finish),
         }
     }
 
     fn has_work_in(&self, crew: CrewIx, slice: Slice) -> bool {
         self.state.crews[crew.at()].has_work_in(&self.plan.crew(crew).spec, slice)
+    }
+
+    /// Whether a timer is set that still matters: a run may have stopped waiting before its own.
+    fn waits_for_timer(&self) -> bool {
+        let matters = |timer: &Timer| match timer {
+            Timer::Wait(run) => self.state.crews[run.crew.at()]
+                .waiting
+                .contains_key(&run.key),
+            Timer::Deadline(..) | Timer::Retry(_) => true,
+        };
+        self.state.timers.iter().any(|(_, timer)| matters(timer))
     }
 
     /// When the clock closes the next slice that matters; `None` in virtual pace and when idle.

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     Backlog, Batch, CrewIx, CrewSpec, Engine, Fact, Kind, Met, OnMiss, Pace, Payload, Plan, Reason,
-    RunId, RunKey, Slice, Timer, Timing, Triggers, WaitPolicy,
+    RunId, RunKey, Slice, Span, Timer, Timestamp, Timing, Triggers, WaitPolicy,
     crew::{Phase, Run},
     plan::NeedIx,
 };
@@ -26,21 +26,11 @@ impl Engine {
         }
         self.look(crew, spec, slice);
         self.make_runs(crew, spec, slice);
-        self.start_on_stride(&plan, crew, slice);
+        self.start_ready(&plan, crew, slice);
         if !super::crew::in_step(spec, plan.settings.pace)
             || matches!(spec.timing, Timing::Let { .. })
         {
             self.expire_later(crew, spec, slice);
-        }
-    }
-
-    /// Starts ready runs in this slice, or has the crew called in the next one it runs in (C4).
-    pub(super) fn start_on_stride(&mut self, plan: &Plan, crew: CrewIx, slice: Slice) {
-        let spec = &plan.crew(crew).spec;
-        if is_on_stride(spec, slice) {
-            self.start_ready(plan, crew, slice);
-        } else if !self.state.crews[crew.at()].ready.is_empty() {
-            self.state.agenda.insert((on_stride(spec, slice), crew));
         }
     }
 
@@ -247,8 +237,13 @@ impl Engine {
                 .turn
                 .as_ref()
                 .map_or(self.state.now, |turn| turn.closed_at);
+            // A landing may make a run of a slice that is not closed yet.
+            let clock = self.state.inbox.clock;
+            let ends_at = clock.map_or(Timestamp::MIN, |clock| clock.end(key.trigger));
             let timer = Timer::Wait(RunId { crew, key });
-            self.state.timers.insert((closed_at.plus(span), timer));
+            self.state
+                .timers
+                .insert((closed_at.max(ends_at).plus(span), timer));
         }
         self.expire_at(crew, spec, key);
     }
@@ -293,7 +288,7 @@ impl Engine {
         }
         let all = looks.iter().copied().max().unwrap_or(run.from);
         match planned.spec.wait {
-            WaitPolicy::None => run.from,
+            WaitPolicy::None | WaitPolicy::Timeout(Span::ZERO) => run.from,
             WaitPolicy::Any => looks.into_iter().min().unwrap_or(run.from),
             WaitPolicy::All => all,
             WaitPolicy::Timeout(span) => match plan.settings.pace {
@@ -427,7 +422,7 @@ pub(super) fn visible_from(need: NeedIx, offset: i64, landed: Slice) -> Slice {
 }
 
 /// What is met but cannot be seen yet is missing to a run that starts in this slice.
-pub(super) fn hide_unseen(plan: &super::Plan, crew: CrewIx, run: &mut Run, slice: Slice) {
+pub(super) fn hide_unseen(plan: &Plan, crew: CrewIx, run: &mut Run, slice: Slice) {
     let planned = plan.crew(crew);
     for ((need, declared), met) in planned
         .needs
@@ -440,7 +435,7 @@ pub(super) fn hide_unseen(plan: &super::Plan, crew: CrewIx, run: &mut Run, slice
     }
 }
 
-fn all_visible(plan: &super::Plan, crew: CrewIx, run: &Run) -> Option<Slice> {
+fn all_visible(plan: &Plan, crew: CrewIx, run: &Run) -> Option<Slice> {
     let planned = plan.crew(crew);
     let looks = planned.needs.iter().zip(&planned.spec.needs).zip(&run.met);
     looks

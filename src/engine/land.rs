@@ -176,8 +176,12 @@ impl Engine {
             let found = self.meet(*dependent, slice, look, answer);
             let other = plan.crew(dependent.crew);
             let just_made = || {
-                let mut waiting = self.state.crews[dependent.crew.at()].waiting.values();
-                waiting.any(|run| {
+                let near = RunKey {
+                    trigger: slice.shift(-planned.horizon),
+                    place: 0,
+                };
+                let waiting = &self.state.crews[dependent.crew.at()].waiting;
+                waiting.range(near..).any(|(_, run)| {
                     run.met[dependent.need]
                         .as_ref()
                         .is_some_and(|met| met.slice == slice)
@@ -186,8 +190,8 @@ impl Engine {
             if other.by_landing && !found && !just_made() {
                 // Rule C1: no triggers, so the landing itself makes the run.
                 let trigger = slice.shift(-dependent.offset);
-                let oldest = slice.shift(-planned.horizon);
-                let place = self.state.crews[dependent.crew.at()].next_place(trigger, oldest);
+                let place = self.state.crews[dependent.crew.at()]
+                    .next_place(trigger, trigger.shift(-planned.horizon));
                 let key = RunKey { trigger, place };
                 self.queue_by_landing(dependent.crew, key, look);
             }

@@ -194,7 +194,7 @@ impl Engine {
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<(), Rejection> {
         let now = now.max(self.state.now);
         self.settle(now);
-        let taken = self.admit(now, input).map(|record| {
+        let taken = self.admit(input).map(|record| {
             if let Some(record) = record {
                 self.fold(now, record);
             }
@@ -220,6 +220,9 @@ impl Engine {
 
     /// When to send [`Input::Tick`] if nothing else happens.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
+        if self.state.finished {
+            return None;
+        }
         let timer = self.state.timers.first().map(|(at, _)| *at);
         let slice = self.next_close();
         timer.into_iter().chain(slice).min()

@@ -198,12 +198,9 @@ fn check_crew(crew: &CrewSpec, settings: &StreamSettings, problems: &mut Vec<Pro
     if crew.timeout == Some(super::Span::ZERO) {
         refuse("timeout_ms", "0".into(), "1 or more".into());
     }
-    for need in crew
-        .needs
-        .iter()
-        .filter(|need| need.offset().abs() > limits.need_offset)
-    {
-        let far = limits.need_offset;
+    let far = limits.need_offset;
+    let too_far = |need: &&Need| need.offset().unsigned_abs() > far.unsigned_abs();
+    for need in crew.needs.iter().filter(too_far) {
         refuse(
             "needs",
             need.to_string(),

@@ -142,10 +142,10 @@ impl Engine {
         let turn = turn.filter(|turn| plan.crew(crew).level == turn.level);
         let in_step = super::crew::in_step(spec, plan.settings.pace);
         match (turn, spec.start) {
-            (Some(turn), StartAt::Close) if in_step => self.start_on_stride(plan, crew, turn.slice),
+            (Some(turn), StartAt::Close) if in_step => self.start_ready(plan, crew, turn.slice),
             (_, StartAt::Arrival) => self.start_ready(plan, crew, self.state.inbox.open),
             _ if plan.settings.pace == Pace::Virtual => {}
-            _ => self.start_on_stride(plan, crew, self.state.inbox.open),
+            _ => self.start_ready(plan, crew, self.state.inbox.open),
         }
     }
 
@@ -291,8 +291,7 @@ fn check(
         return Ok(None);
     }
     let access = settings.context.access.get(name);
-    let write = access.and_then(|access| access.write.as_deref());
-    if let Some(globs) = write {
+    if let Some(globs) = access.and_then(|access| access.write.as_deref()) {
         let refused = output
             .diff
             .0
@@ -307,7 +306,7 @@ fn check(
             return fail(Reason::CtxAccess, message);
         }
     }
-    // Only what the crew was shown can be replaced by it (rules X2, X4).
+    // Only what the writer saw is replaced by an object it sets.
     match view.readable(access).spell_out(&output.diff) {
         Ok((diff, _)) => Ok(Some(Arc::new(diff))),
         Err(error) => fail(Reason::CtxType, error.to_string()),

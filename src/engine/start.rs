@@ -8,6 +8,7 @@ use super::{
     Command, Context, CrewIx, CrewSpec, Engine, Fact, Job, Need, Outcome, Pace, Plan, Record,
     RunId, Slice, StartAt, State, Timer, Timing,
     crew::{CachedView, CrewState, Phase, Run, Running},
+    deliver::on_stride,
 };
 
 impl Engine {
@@ -15,6 +16,14 @@ impl Engine {
     /// one between slices.
     pub(super) fn start_ready(&mut self, plan: &Plan, crew: CrewIx, slice: Slice) {
         let spec = &plan.crew(crew).spec;
+        let state = &self.state.crews[crew.at()];
+        if state.ready.is_empty() || !state.has_place(spec) || state.health.is_disabled(slice) {
+            return;
+        }
+        if on_stride(spec, slice) > slice {
+            self.state.agenda.insert((on_stride(spec, slice), crew));
+            return;
+        }
         while self.state.crews[crew.at()].has_place(spec) {
             let Some(run) = self.state.crews[crew.at()].ready.pop_front() else {
                 return;

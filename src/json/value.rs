@@ -160,6 +160,11 @@ impl Serialize for Json {
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        parse(text.as_bytes(), &JsonLimits::default()).map_err(de::Error::custom)
+        // What was kept once must come back, however large: limits are for what comes in.
+        let limits = JsonLimits {
+            depth: usize::MAX,
+            bytes: usize::MAX,
+        };
+        parse(text.as_bytes(), &limits).map_err(de::Error::custom)
     }
 }

@@ -1,8 +1,10 @@
 //! Contracts and laws that cross module walls.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod architecture;
 mod model;
 mod properties;
+mod rules;
 #[cfg(feature = "sqlite")]
 mod store_contract;
 #[cfg(feature = "sqlite")]

@@ -1,7 +1,21 @@
 //! What several tests stand on.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `timeline`, `declare`, `script`, `stage`, `print` | stories: text in, text out |
+//! | `cases`, `behaviour` | random plans, events and crews |
+//! | `reference`, `plain` | the naive scheduler the engine is compared with |
+//! | `drive` | an engine driven by hand through a random case |
 
-pub mod behaviour;
-pub mod cases;
-pub mod drive;
-pub mod plain;
-pub mod reference;
+pub(crate) mod behaviour;
+pub(crate) mod cases;
+pub(crate) mod declare;
+pub(crate) mod drive;
+pub(crate) mod plain;
+pub(crate) mod print;
+pub(crate) mod reference;
+pub(crate) mod script;
+pub(crate) mod stage;
+pub(crate) mod timeline;
+
+pub(crate) use timeline::{check, tell};
