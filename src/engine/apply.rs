@@ -23,8 +23,11 @@ impl Engine {
                     epoch0,
                     beat: self.plan.settings.beat,
                 };
-                self.state.inbox.fix_epoch(clock, &self.plan.settings);
                 self.state.digest = Some(Digest::genesis(&self.state.stream, clock));
+                let early = self.state.inbox.fix_epoch(clock, &self.plan.settings);
+                early
+                    .iter()
+                    .for_each(|arrived| self.wake_on_arrival(arrived));
             }
             Record::Close(through) => {
                 self.state.inbox.close(through, &self.plan.settings);
@@ -161,11 +164,11 @@ impl Engine {
             if self.plan.crew(crew).spec.start != StartAt::Arrival {
                 continue;
             }
-            let clock = self
-                .state
-                .inbox
-                .clock
-                .expect("an arrival fixes the epoch first");
+            let Some(clock) = self.state.inbox.clock else {
+                // Its run needs to know its slice: the epoch is fixed next, and wakes it.
+                self.state.inbox.urgent = true;
+                return;
+            };
             let open = self.state.inbox.open;
             let slice = clock.slice_of(arrived.event.ts).max(open);
             let key = RunKey {

@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    Arrived, Control, CrewIx, Engine, EpochPolicy, Event, Input, Pace, Record, Rejection, Slice,
-    StartAt, Timer, Timestamp, inbox::Placement, suggest::closest,
+    Arrived, Control, CrewIx, Engine, Event, Input, Pace, Record, Rejection, Slice, Timer,
+    Timestamp, inbox::Placement, suggest::closest,
 };
 
 impl Engine {
     /// Turns an input into the record that takes effect, if it has one.
-    pub(super) fn admit(
-        &mut self,
-        now: Timestamp,
-        input: Input,
-    ) -> Result<Option<Record>, Rejection> {
+    pub(super) fn admit(&self, input: Input) -> Result<Option<Record>, Rejection> {
         Ok(match input {
-            Input::Event { event, cursor } => self.admit_event(now, event, cursor)?,
+            Input::Event { event, cursor } => self.admit_event(event, cursor)?,
             Input::Result {
                 run,
                 attempt,
@@ -48,12 +44,7 @@ impl Engine {
         })
     }
 
-    fn admit_event(
-        &mut self,
-        now: Timestamp,
-        event: Event,
-        cursor: u64,
-    ) -> Result<Option<Record>, Rejection> {
+    fn admit_event(&self, event: Event, cursor: u64) -> Result<Option<Record>, Rejection> {
         let stream = || self.state.stream.clone();
         if self.state.ended {
             return Err(Rejection::Ended(stream()));
@@ -80,16 +71,11 @@ impl Engine {
             }));
         }
         Ok(Some(match self.state.inbox.placement(event.ts) {
-            Placement::InTime => {
-                if let Some(epoch) = self.epoch_for_arrival(&event) {
-                    self.fold(now, epoch);
-                }
-                Record::Event(Arc::new(Arrived {
-                    event,
-                    intended: None,
-                    cursor,
-                }))
-            }
+            Placement::InTime => Record::Event(Arc::new(Arrived {
+                event,
+                intended: None,
+                cursor,
+            })),
             Placement::Late(slice) => {
                 let settings = &self.plan.settings;
                 let policy = settings
@@ -120,6 +106,13 @@ impl Engine {
     pub(super) fn decide(&mut self, now: Timestamp) -> Option<Record> {
         if self.state.finished {
             return None;
+        }
+        let inbox = &self.state.inbox;
+        if inbox.urgent
+            && inbox.clock.is_none()
+            && let Some(clock) = inbox.clock_now(&self.plan.settings)
+        {
+            return Some(Record::Epoch(clock.epoch0));
         }
         let timer = self.state.timers.first().filter(|(at, _)| *at <= now);
         // A timer takes effect in the slice of its instant: what ended before it closes first.
@@ -196,33 +189,6 @@ impl Engine {
             .min()?
             .max(state.inbox.open);
         Some(clock.end(next).plus(settings.lateness))
-    }
-
-    /// A `start: arrival` run needs to know its slice at once: its trigger fixes the epoch.
-    pub(super) fn epoch_for_arrival(&mut self, event: &Event) -> Option<Record> {
-        let inbox = &self.state.inbox;
-        if inbox.clock.is_some() || !self.plan.starts_on_arrival || !self.wakes_on_arrival(event) {
-            return None;
-        }
-        let settings = &self.plan.settings;
-        let first = match self.state.inbox.clock_now(settings) {
-            Some(clock) => clock
-                .epoch0
-                .min(settings.epoch.epoch0(event.ts, settings.beat)),
-            None => settings.epoch.epoch0(event.ts, settings.beat),
-        };
-        debug_assert!(
-            !matches!(settings.epoch, EpochPolicy::At(_)),
-            "fixed from the start"
-        );
-        Some(Record::Epoch(first))
-    }
-
-    fn wakes_on_arrival(&mut self, event: &Event) -> bool {
-        let route = self.route(&event.kind);
-        route
-            .iter()
-            .any(|&crew| self.plan.crew(crew).spec.start == StartAt::Arrival)
     }
 
     /// Why a record of a journal cannot follow on what was folded so far.

@@ -21,6 +21,8 @@ pub(super) struct Inbox {
     closes_at: Timestamp,
     /// Taken in while the epoch was not fixed.
     early: Vec<Arc<Arrived>>,
+    /// Whether one of those woke a crew that does not wait for a close (rule C10).
+    pub urgent: bool,
     bins: BTreeMap<Slice, Bin>,
     /// Events in `early` and `bins`.
     pub held: usize,
@@ -123,12 +125,15 @@ impl Inbox {
         }
     }
 
-    pub fn fix_epoch(&mut self, clock: Clock, settings: &StreamSettings) {
+    /// Gives the events that waited for it, in the order they arrived.
+    pub fn fix_epoch(&mut self, clock: Clock, settings: &StreamSettings) -> Vec<Arc<Arrived>> {
         self.clock = Some(clock);
         self.close(self.open.shift(-1), settings);
-        for arrived in std::mem::take(&mut self.early) {
-            self.bin(clock, arrived);
+        let early = std::mem::take(&mut self.early);
+        for arrived in &early {
+            self.bin(clock, Arc::clone(arrived));
         }
+        early
     }
 
     /// The last slice that may close now (rule T4), if that is a new one.

@@ -194,7 +194,7 @@ impl Engine {
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<(), Rejection> {
         let now = now.max(self.state.now);
         self.settle(now);
-        let taken = self.admit(now, input).map(|record| {
+        let taken = self.admit(input).map(|record| {
             if let Some(record) = record {
                 self.fold(now, record);
             }

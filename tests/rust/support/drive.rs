@@ -44,6 +44,7 @@ pub struct World<'a> {
     pub jobs: Vec<Box<Job>>,
     pub now: Timestamp,
     pub finished: bool,
+    ended: bool,
     /// In which order jobs come back.
     dice: Dice,
 }
@@ -66,6 +67,7 @@ impl<'a> World<'a> {
             jobs: Vec::new(),
             now: instant(0),
             finished: false,
+            ended: false,
             dice: Dice(dice),
         }
     }
@@ -99,6 +101,7 @@ impl<'a> World<'a> {
 
     pub fn end(&mut self) {
         self.tell(Input::End);
+        self.ended = true;
         self.work();
         assert!(self.finished, "the stream never finishes");
     }
@@ -132,7 +135,7 @@ impl<'a> World<'a> {
     }
 
     fn is_waiting(&self) -> bool {
-        !self.engine.is_idle()
+        !self.engine.is_idle() || (self.ended && !self.finished)
     }
 
     /// Carries out every command there is.
