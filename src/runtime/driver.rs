@@ -523,7 +523,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let mut batch = Vec::new();
         let mut published = Vec::new();
         for &ix in touched {
-            while let Some(after) = self.streams[ix].after.pop_front() {
+            // What is added meanwhile is not durable yet.
+            for after in std::mem::take(&mut self.streams[ix].after) {
                 let stream = &mut self.streams[ix];
                 let name = stream.engine.stream();
                 match after {

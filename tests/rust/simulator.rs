@@ -24,18 +24,19 @@ fn random_seed() -> u64 {
 }
 
 /// Tells how to see a failure again.
-struct Repeat {
+struct Repeat<'a> {
     seed: u64,
+    scenario: &'a Scenario,
     test: &'static str,
 }
 
-impl Drop for Repeat {
+impl Drop for Repeat<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             say(&format!(
-                "to see it again: LIVE_CREW_SIM_SLICES=1 LIVE_CREW_SIM_SEED={} \
+                "{}\nto see it again: LIVE_CREW_SIM_SLICES=1 LIVE_CREW_SIM_SEED={} \
                  cargo nextest run {}",
-                self.seed, self.test
+                self.scenario, self.seed, self.test
             ));
         }
     }
@@ -50,13 +51,18 @@ fn say(text: &str) {
 }
 
 fn simulate_one(seed: u64, pace: Pace, test: &'static str) -> Tally {
-    let _repeat = Repeat { seed, test };
+    let scenario = Scenario::random(seed, pace);
+    let _repeat = Repeat {
+        seed,
+        scenario: &scenario,
+        test,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(simulate(&Scenario::random(seed, pace)))
+    runtime.block_on(simulate(&scenario))
 }
 
 fn simulate_many(pace: Pace, share: u64, test: &'static str) {

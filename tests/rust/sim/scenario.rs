@@ -1,9 +1,9 @@
 //! A plan, its input and what goes wrong, all out of one seed.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use live_crew::{
-    engine::{Pace, Plan, Span},
+    engine::{Pace, Plan, Span, StartAt},
     runtime::Options,
     store::Retention,
 };
@@ -49,8 +49,34 @@ impl Scenario {
         }
     }
 
+    /// Whether some actions are published before their slice is committed.
+    pub(super) fn acts_on_arrival(&self) -> bool {
+        let crews = &self.plan.crews;
+        crews.iter().any(|crew| crew.spec.start == StartAt::Arrival)
+    }
+
     /// Whether the whole journal is there in the end.
     pub(super) fn keeps_all(&self) -> bool {
         self.options.retention == Retention::default()
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (settings, options) = (&self.plan.settings, &self.options);
+        writeln!(
+            f,
+            "{} deliveries, {:?}, snapshot every {}, retention {:?}, beat {} ms, lateness {} ms",
+            self.feed.items.len(),
+            self.pace,
+            options.snapshot_every,
+            options.retention.max_bytes,
+            settings.beat.ms(),
+            settings.lateness.micros() / 1_000,
+        )?;
+        for (crew, temper) in self.plan.crews.iter().zip(self.tempers.iter()) {
+            writeln!(f, "{:?}\n    {temper:?}", crew.spec)?;
+        }
+        Ok(())
     }
 }
