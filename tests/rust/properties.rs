@@ -6,8 +6,8 @@ use std::{
 };
 
 use live_crew::engine::{
-    Batch, CrewSpec, Diff, Digest, Engine, Fact, Failure, Input, LatePolicy, Outcome, Output,
-    Parcel, Payload, Reason, Record, Span, StartAt, Timestamp, Timing, WaitPolicy,
+    Batch, CrewName, CrewSpec, Diff, Digest, Engine, Fact, Failure, Input, LatePolicy, Outcome,
+    Output, Parcel, Pattern, Payload, Reason, Record, Span, StartAt, Timestamp, Timing, WaitPolicy,
 };
 use proptest::{prelude::*, sample::Index};
 
@@ -15,7 +15,7 @@ use super::{
     model::cases_or,
     support::{
         behaviour::Dice,
-        cases::{Case, cases, event, in_realtime},
+        cases::{Case, cases, event, in_realtime, settings_of},
         drive::{World, stream},
     },
 };
@@ -185,6 +185,26 @@ proptest! {
         live(&mut second, from, !luck);
         prop_assert_eq!(&second.journal[..prefix.len()], prefix);
         check_live(&second)?;
+    }
+}
+
+#[test]
+fn j3_a_crash_before_an_arrival_fixes_the_epoch_changes_nothing() {
+    let mut crew = CrewSpec::new(CrewName::new("a").unwrap());
+    crew.triggers = vec![Pattern::new("chat").unwrap()];
+    crew.start = StartAt::Arrival;
+    let events = vec![event(30_000, "frame", 0, None), event(0, "chat", 0, None)];
+    let case = Case {
+        crews: vec![crew],
+        settings: settings_of(0),
+        events,
+        seed: 0,
+        temper: 0,
+    };
+    let whole = finish(&case, 0);
+    for position in 0..=whole.journal.len() {
+        let (before, after) = recover(&case, &whole, position, None).unwrap();
+        check_recovered(&whole, before, &after, position).unwrap();
     }
 }
 

@@ -241,13 +241,11 @@ fn settings() -> impl Strategy<Value = StreamSettings> {
     )
         .prop_map(
             |(late, for_chat, epoch, lateness, window, (max_bytes, strict, access))| {
-                let mut settings = StreamSettings::new(Pace::Virtual);
-                settings.beat = Beat::from_ms(BEAT_MS).unwrap();
+                let mut settings = settings_of(lateness);
                 (settings.late, settings.epoch) = (late, epoch);
                 settings
                     .late_by_kind
                     .insert(Kind::new("chat").unwrap(), for_chat);
-                settings.lateness = Span::from_ms(lateness);
                 if let Some(ms) = window {
                     settings.dedupe_window = Span::from_ms(ms);
                 }
@@ -264,6 +262,13 @@ fn settings() -> impl Strategy<Value = StreamSettings> {
                 settings
             },
         )
+}
+
+pub fn settings_of(lateness_ms: u32) -> StreamSettings {
+    let mut settings = StreamSettings::new(Pace::Virtual);
+    settings.beat = Beat::from_ms(BEAT_MS).unwrap();
+    settings.lateness = Span::from_ms(lateness_ms);
+    settings
 }
 
 fn access() -> impl Strategy<Value = Access> {

@@ -2,15 +2,18 @@
 //! plainest way. It walks every slice, keeps every event and landing for ever, and looks at
 //! everything anew each time. Slow, and meant to be obviously right.
 
+mod binning;
+mod landing;
+mod waiting;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use live_crew::engine::{
-    Backlog, Batch, Conflicts, CrewSpec, EpochPolicy, Event, LatePolicy, Need, Timing, WaitPolicy,
-};
+use live_crew::engine::{Backlog, Batch, CrewSpec, Event, Need, Timing};
 use serde_json::{Value, json};
 
+use self::binning::{Member, bin};
 use super::{
-    behaviour::{Done, Edit, Reply, Seen, reply},
+    behaviour::{Edit, Reply, Seen, reply},
     cases::{BEAT_MS, Case},
     plain,
 };
@@ -57,82 +60,6 @@ pub fn foretell(case: &Case) -> BTreeMap<i64, Told> {
     told.insert(slice, world.step(slice, true));
     told.retain(|_, told| told.is_committed() || !told.starts.is_empty());
     told
-}
-
-/// An event in its slice, with the one it was meant for if it came late.
-type Member = (Event, Option<i64>);
-
-/// Rules T1 to T5, O1, O4: which event is in which slice.
-fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
-    let settings = &case.settings;
-    let lateness = settings.lateness.micros();
-    let mut taken: Vec<(Event, i64)> = Vec::new();
-    let (mut slices, mut open) = (BTreeMap::<i64, Vec<Member>>::new(), 0);
-    let mut epoch0 = match settings.epoch {
-        EpochPolicy::At(instant) => Some(instant.micros()),
-        EpochPolicy::FirstEvent | EpochPolicy::Aligned => None,
-    };
-    let mut seen: Vec<Event> = Vec::new();
-    for event in &case.events {
-        let ts = event.ts.micros();
-        let newest = seen
-            .iter()
-            .map(|seen| seen.ts.micros())
-            .chain([ts])
-            .max()
-            .unwrap();
-        let known = |old: &Event| {
-            event.id().is_some()
-                && event.id() == old.id()
-                && old.ts.micros() >= newest - settings.dedupe_window.micros()
-        };
-        if seen.iter().any(known) {
-            continue;
-        }
-        seen.push(event.clone());
-        match epoch0.map(|epoch0| (ts - epoch0).div_euclid(BEAT)) {
-            Some(slice) if slice < open => {
-                match settings
-                    .late_by_kind
-                    .get(&event.kind)
-                    .unwrap_or(&settings.late)
-                {
-                    LatePolicy::Next => slices
-                        .entry(open)
-                        .or_default()
-                        .push((event.clone(), Some(slice))),
-                    LatePolicy::Drop | LatePolicy::DeadLetter => {}
-                    LatePolicy::Fail => break,
-                }
-            }
-            _ => taken.push((event.clone(), ts)),
-        }
-        let first = taken.iter().map(|(_, ts)| *ts).min().unwrap_or(ts);
-        let epoch = epoch0.unwrap_or(match settings.epoch {
-            EpochPolicy::Aligned => first - first.rem_euclid(BEAT),
-            EpochPolicy::FirstEvent | EpochPolicy::At(_) => first,
-        });
-        let watermark = newest - lateness;
-        let closed = (watermark - epoch).div_euclid(BEAT);
-        if closed > open {
-            (epoch0, open) = (Some(epoch), closed);
-        }
-    }
-    let first = taken.iter().map(|(_, ts)| *ts).min().unwrap_or(0);
-    let epoch0 = epoch0.unwrap_or(match settings.epoch {
-        EpochPolicy::Aligned => first - first.rem_euclid(BEAT),
-        EpochPolicy::FirstEvent | EpochPolicy::At(_) => first,
-    });
-    for (event, ts) in taken {
-        slices
-            .entry((ts - epoch0).div_euclid(BEAT))
-            .or_default()
-            .push((event, None));
-    }
-    for members in slices.values_mut() {
-        members.sort_by(|a, b| a.0.order(&b.0).then(a.1.cmp(&b.1)));
-    }
-    (slices, epoch0)
 }
 
 /// A run of a crew, by the slice that triggered it and its place there.
@@ -321,60 +248,6 @@ impl<'a> World<'a> {
         }
     }
 
-    fn judge_waiting(&mut self, at: usize, slice: i64) {
-        for run in 0..self.crews[at].runs.len() {
-            let waiting = &self.crews[at].runs[run];
-            if waiting.ready.is_none() && self.may_start(at, waiting, slice) {
-                let met = self.met(at, waiting.key.0, slice);
-                self.crews[at].runs[run].ready = Some(met);
-            }
-        }
-    }
-
-    /// Rule N4.
-    fn may_start(&self, at: usize, run: &Run, slice: i64) -> bool {
-        let met = self.met(at, run.key.0, slice);
-        let all = met.iter().all(Option::is_some);
-        slice >= run.from
-            && match self.specs[at].wait {
-                WaitPolicy::All => all,
-                WaitPolicy::Any => met.is_empty() || met.iter().any(Option::is_some),
-                WaitPolicy::None => true,
-                WaitPolicy::Timeout(span) => all || (slice - run.key.0) * BEAT >= span.micros(),
-            }
-    }
-
-    /// Rule N2, as the formula says; the first landing that satisfies each need.
-    fn met(&self, at: usize, t: i64, n: i64) -> Vec<Option<(i64, String)>> {
-        let met = |need: &Need| match need {
-            Need::Crew { crew, offset: o } => {
-                let u = match o {
-                    ..0 => n + o,
-                    0 => n,
-                    1.. => n - 1,
-                };
-                let needed = self
-                    .specs
-                    .iter()
-                    .position(|spec| spec.name == *crew)
-                    .unwrap();
-                let landings = &self.crews[needed].landings;
-                landings
-                    .iter()
-                    .find(|(s, _)| t + o <= *s && *s <= u)
-                    .cloned()
-            }
-            Need::Event { kind, offset: o } => {
-                let binned = |s: &i64| self.events[s].iter().any(|(event, _)| event.kind == *kind);
-                let (from, to) = (t + o, (n + (*o).min(0)).min(self.now));
-                (from..=to)
-                    .find(|s| self.events.contains_key(s) && binned(s))
-                    .map(|s| (s, "null".into()))
-            }
-        };
-        self.specs[at].needs.iter().map(met).collect()
-    }
-
     /// Rules C1, C2, C5.
     fn take_triggers(&mut self, at: usize, scene: &mut Scene) {
         let (spec, slice) = (self.specs[at].clone(), scene.slice);
@@ -402,35 +275,6 @@ impl<'a> World<'a> {
                 from: slice,
                 ready: None,
             });
-        }
-    }
-
-    /// Rules C8, C5, N5: a run ends without a start.
-    fn end(&mut self, at: usize, run: &Run, why: &str, scene: &mut Scene) {
-        let met = match &run.ready {
-            Some(met) => met.clone(),
-            // What landed and cannot be seen yet is not missing.
-            None => self.met(at, run.key.0, scene.slice + FAR),
-        };
-        let missing = self.names(at, &missing(&met));
-        let name = self.name(at, run.key);
-        scene
-            .told
-            .outcomes
-            .insert(format!("{name} {why} {missing:?}"));
-    }
-
-    fn end_all(&mut self, at: usize, scene: &mut Scene) {
-        for run in std::mem::take(&mut self.crews[at].runs) {
-            self.end(at, &run, "disabled", scene);
-        }
-        let slice = scene.slice;
-        for (_, place) in std::mem::take(&mut self.crews[at].pending)
-            .into_iter()
-            .zip(0..)
-        {
-            let name = self.name(at, (slice, place));
-            scene.told.outcomes.insert(format!("{name} disabled []"));
         }
     }
 
@@ -512,178 +356,6 @@ impl<'a> World<'a> {
                 .for_each(|(_, edits, _)| add(edits));
         }
         view
-    }
-
-    /// Rules X2, X4, T8, O3.
-    fn check(
-        &self,
-        view: &Value,
-        access: Option<&live_crew::engine::Access>,
-        key: Key,
-        slice: i64,
-        at: usize,
-        done: &Done,
-    ) -> Result<(Vec<String>, Vec<Edit>, String), &'static str> {
-        if let Some(globs) = access.and_then(|access| access.write.as_ref())
-            && done
-                .edits
-                .iter()
-                .any(|edit| !plain::grants(globs, &edit.path))
-        {
-            return Err("ctx_access");
-        }
-        let edits = plain::spell_out(view, &done.edits).map_err(|_| "ctx_type")?;
-        let (name, now) = (self.name(at, key), self.epoch0 + (slice + 1) * BEAT);
-        let actions = done
-            .actions
-            .iter()
-            .map(|(kind, payload)| format!("{name} {now} {kind} {payload}"));
-        Ok((actions.collect(), edits, done.value.clone()))
-    }
-
-    /// What is back for this slice lands, in run order.
-    fn land_all(&mut self, at: usize, scene: &mut Scene) {
-        let backs = std::mem::take(&mut self.crews[at].backs);
-        let (mut due, later): (Vec<_>, Vec<_>) =
-            backs.into_iter().partition(|back| back.land <= scene.slice);
-        self.crews[at].backs = later;
-        due.sort_by_key(|back| back.key);
-        let mut answer = None;
-        for back in due {
-            let name = self.name(at, back.key);
-            match self.merge(at, &back, scene) {
-                Ok(value) => {
-                    self.crews[at].failures = 0;
-                    scene.told.outcomes.insert(format!("{name} ok {value}"));
-                    answer = Some(value);
-                }
-                Err(why) => {
-                    self.crews[at].failures += 1;
-                    scene.failed.insert(at);
-                    scene.told.outcomes.insert(format!("{name} {why}"));
-                }
-            }
-        }
-        if let Some(answer) = answer {
-            self.crews[at].landings.push((scene.slice, answer));
-            self.wake_dependents(at, scene.slice);
-        }
-    }
-
-    /// Rules X2, X3.
-    fn merge(&self, at: usize, back: &Back, scene: &mut Scene) -> Result<String, &'static str> {
-        let (actions, edits, value) = back.outcome.clone()?;
-        let settings = &self.case.settings.context;
-        let (before, after) = (
-            &scene.merged,
-            plain::apply_all(&scene.merged, &edits).map_err(|_| "ctx_type")?,
-        );
-        let (old, new) = (before.to_string().len(), after.to_string().len());
-        if new > settings.max_bytes && new > old {
-            return Err("ctx_size");
-        }
-        let sees = |crew: usize| {
-            (crew == at && self.specs[at].concurrency == 1) || back.saw.contains(&crew)
-        };
-        let strangers: Vec<_> = scene
-            .landed
-            .iter()
-            .filter(|(crew, ..)| !sees(*crew))
-            .collect();
-        let meets = |path: &&Vec<String>| {
-            strangers
-                .iter()
-                .any(|(_, _, edits)| plain::claims(edits).any(|other| plain::touch(path, other)))
-        };
-        let differs = |path: &&Vec<String>| plain::at(before, path) != plain::at(&after, path);
-        let conflicts: BTreeSet<String> = plain::claims(&edits)
-            .filter(meets)
-            .filter(differs)
-            .map(|path| path.join("."))
-            .collect();
-        if settings.conflicts == Conflicts::Error && !conflicts.is_empty() {
-            return Err("ctx_conflict");
-        }
-        let name = self.name(at, back.key);
-        for path in conflicts {
-            scene
-                .told
-                .outcomes
-                .insert(format!("conflict on {path} by {name}"));
-        }
-        scene.landed.push((at, back.key, edits));
-        scene.merged = after;
-        scene.told.actions.extend(actions);
-        Ok(value)
-    }
-
-    /// Rule C1: a landing makes a run of a crew without triggers, unless a run of it waited for
-    /// just this landing.
-    fn wake_dependents(&mut self, needed: usize, slice: i64) {
-        let name = self.specs[needed].name.clone();
-        for at in 0..self.specs.len() {
-            let spec = self.specs[at].clone();
-            if !spec.triggers.is_empty() {
-                continue;
-            }
-            for (need, place) in spec.needs.iter().zip(0..) {
-                let Need::Crew { crew, offset } = need else {
-                    continue;
-                };
-                if *crew != name {
-                    continue;
-                }
-                let waited = self.crews[at].runs.iter().any(|run| {
-                    run.ready.is_none()
-                        && self.met(at, run.key.0, slice + FAR)[place]
-                            .as_ref()
-                            .is_some_and(|met| met.0 == slice)
-                });
-                if waited {
-                    continue;
-                }
-                let trigger = slice - offset;
-                let next = self.crews[at].places.entry(trigger).or_default();
-                let key = (trigger, *next);
-                *next += 1;
-                let from = trigger.max(if *offset > 0 { slice + 1 } else { slice });
-                self.crews[at].runs.push(Run {
-                    key,
-                    triggers: Vec::new(),
-                    from,
-                    ready: None,
-                });
-            }
-        }
-    }
-
-    fn commit(&mut self, scene: &mut Scene, finishing: bool) {
-        let slice = scene.slice;
-        for at in 0..self.specs.len() {
-            let age = i64::from(self.specs[at].expire_after) + 1;
-            let runs = std::mem::take(&mut self.crews[at].runs);
-            for run in runs {
-                if run.key.0 + age <= slice {
-                    self.end(at, &run, "expired", scene);
-                } else if finishing {
-                    self.end(at, &run, "unsatisfied", scene);
-                } else {
-                    self.crews[at].runs.push(run);
-                }
-            }
-        }
-        for &at in &scene.failed {
-            let (spec, crew) = (&self.specs[at], &mut self.crews[at]);
-            if crew.failures >= spec.max_errors && crew.disabled.is_none() {
-                let until = spec.cooldown.map(|slices| slice + 1 + i64::from(slices));
-                crew.disabled = Some((slice + 1, until));
-                scene
-                    .told
-                    .outcomes
-                    .insert(format!("{} stops after {}", spec.name, crew.failures));
-            }
-        }
-        self.context = scene.merged.clone();
     }
 
     fn name(&self, at: usize, key: Key) -> String {
