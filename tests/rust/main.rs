@@ -3,7 +3,7 @@
 
 mod architecture;
 mod model;
-mod properties;
+// mod properties;
 mod rules;
 mod sim;
 mod simulator;
