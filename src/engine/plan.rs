@@ -216,6 +216,9 @@ fn check_crew(crew: &CrewSpec, settings: &StreamSettings, problems: &mut Vec<Pro
                 "no needs to wait for, or `wait_policy: none`".into(),
             );
         }
+        if crew.triggers.is_empty() {
+            refuse("start", "arrival".into(), "`triggers` beside it".into());
+        }
         if crew.stride > 1 || crew.batch == super::Batch::Slice {
             let right = "`batch: event` and `slice_stride: 1` beside it";
             refuse("start", "arrival".into(), right.into());

@@ -90,6 +90,10 @@ fn start_arrival_is_refused_beside_what_cannot_go_with_it() {
         "crew `a`: `start` is `arrival`, it takes no needs to wait for, or `wait_policy: none`",
     );
     refused("crew a on x, start arrival, needs event:y@0, wait none", "");
+    refused(
+        "crew b on x\ncrew a, start arrival, needs b@0, wait none",
+        "crew `a`: `start` is `arrival`, it takes `triggers` beside it",
+    );
     let right =
         "crew `a`: `start` is `arrival`, it takes `batch: event` and `slice_stride: 1` beside it";
     refused("crew a on x, start arrival, batch slice", right);

@@ -19,6 +19,9 @@ use crate::support::{
     rng::Rng,
 };
 
+/// Longer than every timeout.
+const HANGS: Duration = Duration::from_secs(30);
+
 /// What one crew is like.
 #[derive(Debug, Clone)]
 pub(super) struct Temper {
@@ -48,7 +51,6 @@ impl Temper {
 #[derive(Debug, Default)]
 pub(super) struct Mishaps {
     pub(super) failures: u64,
-    pub(super) hangs: u64,
 }
 
 #[derive(Debug)]
@@ -83,19 +85,16 @@ impl SimCrews {
         &self.tempers[crew.0 as usize % self.tempers.len()]
     }
 
-    /// What an attempt comes to; `None` is never.
-    fn answer(&self, stream: &StreamId, job: &Job) -> Option<Outcome> {
+    /// What an attempt comes to, and whether it hangs before.
+    fn answer(&self, stream: &StreamId, job: &Job) -> (Outcome, bool) {
         let mut rng = Rng::new(self.seed ^ fingerprint(stream, job));
         let temper = self.temper(job.run.crew);
-        if rng.chance(temper.hangs) {
-            self.mishaps.lock().unwrap().hangs += 1;
-            return None;
-        }
+        let hangs = rng.chance(temper.hangs);
         if rng.chance(temper.fails) {
             self.mishaps.lock().unwrap().failures += 1;
-            return Some(failed("it does that now and then"));
+            return (failed("it does that now and then"), hangs);
         }
-        Some(answer(&mut rng, job))
+        (answer(&mut rng, job), hangs)
     }
 }
 
@@ -105,15 +104,16 @@ impl Crews for SimCrews {
     }
 
     fn start(&mut self, stream: &StreamId, job: Job) -> Started {
-        let outcome = self.answer(stream, &job);
+        let (outcome, hangs) = self.answer(stream, &job);
         let temper = self.temper(job.run.crew).clone();
-        let Some(outcome) = outcome else {
-            return Started::Later;
-        };
-        if temper.is_immediate || self.rng.chance(10) {
+        if temper.is_immediate || (!hangs && self.rng.chance(10)) {
             return Started::Done(outcome);
         }
-        let takes = Duration::from_micros(self.rng.below(temper.slowest_ms * 1_000 + 1));
+        let takes = if hangs {
+            HANGS
+        } else {
+            Duration::from_micros(self.rng.below(temper.slowest_ms * 1_000 + 1))
+        };
         self.started += 1;
         let back = Back {
             stream: stream.clone(),
