@@ -220,7 +220,9 @@ impl Engine {
             return;
         }
         state.make_ready(run);
-        if state.ready.len() > plan.crew(crew).spec.max_backlog + 1 {
+        // In virtual pace time waits for runs, so how many queue up here says nothing.
+        let live = plan.settings.pace == Pace::Realtime;
+        if live && state.ready.len() > plan.crew(crew).spec.max_backlog + 1 {
             let oldest = state.ready.pop_front().expect("it was just filled");
             state.ended.push((oldest.key, super::Reason::Overflow));
         }
