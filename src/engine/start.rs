@@ -17,7 +17,9 @@ impl Engine {
     pub(super) fn start_ready(&mut self, plan: &Plan, crew: CrewIx, slice: Slice) {
         let spec = &plan.crew(crew).spec;
         let state = &self.state.crews[crew.at()];
-        if state.ready.is_empty() || !state.has_place(spec) || state.health.is_disabled(slice) {
+        // A run on arrival was asked in its own slice, and starts in that one.
+        let disabled = spec.start == StartAt::Close && state.health.is_disabled(slice);
+        if state.ready.is_empty() || !state.has_place(spec) || disabled {
             return;
         }
         if spec.stride > 1 && on_stride(spec, slice) > slice {

@@ -148,15 +148,17 @@ pub(super) async fn same_end(scenario: &Scenario, broken: &Left, unbroken: &Left
     if scenario.acts_on_arrival() {
         // Rule C10: these leave when they are ready, so their order may be another.
         heard_broken.values_mut().for_each(|actions| actions.sort());
-        heard_unbroken.values_mut().for_each(|actions| actions.sort());
+        heard_unbroken
+            .values_mut()
+            .for_each(|actions| actions.sort());
     }
     for stream in &streams {
         let (with, without) = (heard_broken.get(stream), heard_unbroken.get(stream));
-        assert!(
-            with == without,
-            "other actions of `{stream}`: {}",
-            first_difference(with, without)
-        );
+        if with != without {
+            let parted = live_crew::runtime::first_difference(&mut a, &mut b, stream).await;
+            let shown = first_difference(with, without);
+            panic!("other actions of `{stream}`: {shown}\nthe journals part: {parted:#?}");
+        }
         let (with, without) = (end(&mut a, stream).await, end(&mut b, stream).await);
         assert_eq!(with, without, "digest and context of `{stream}`");
     }
