@@ -80,6 +80,8 @@ impl Engine {
                         }
                     }
                 }
+                // It waits for a place here, so that what is between two answers changes nothing.
+                Some(Work::Arrival(crew, _)) if !self.has_place(*crew) => return,
                 Some(Work::Arrival(..)) => {
                     let Some(Work::Arrival(crew, run)) = self.state.queue.pop_front() else {
                         return;
@@ -167,10 +169,11 @@ impl Engine {
                 self.state.inbox.urgent = true;
                 return;
             };
-            let slice = clock.slice_of(arrived.event.ts).max(self.state.inbox.open);
+            let open = self.state.inbox.open;
+            let slice = clock.slice_of(arrived.event.ts).max(open);
             let key = RunKey {
                 trigger: slice,
-                place: self.state.crews[crew.at()].next_place(slice, self.state.inbox.open),
+                place: self.state.crews[crew.at()].next_place(slice, open),
             };
             let needs = self.plan.crew(crew).spec.needs.len();
             let triggers = Triggers::One(Arc::clone(arrived));
@@ -192,6 +195,10 @@ impl Engine {
                 Pace::Realtime => self.arrive(crew, run),
             }
         }
+    }
+
+    fn has_place(&self, crew: CrewIx) -> bool {
+        self.state.crews[crew.at()].has_place(&self.plan.crew(crew).spec)
     }
 
     fn arrive(&mut self, crew: CrewIx, mut run: Run) {

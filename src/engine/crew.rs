@@ -168,17 +168,19 @@ impl CrewState {
     /// Whether a turn in `slice` finds anything to do, or anything will be to do later. A look at a
     /// run that has ended by then is nothing.
     pub fn has_work_in(&self, spec: &CrewSpec, slice: Slice) -> bool {
-        let under_way = !(self.pending.is_empty()
-            && self.running.is_empty()
-            && self.finished.is_empty()
-            && self.ended.is_empty());
-        let to_purge = !self.waiting.is_empty()
-            && (self.health.disabled).is_some_and(|disabled| !disabled.is_over(slice));
-        let may_start = |run: &Run| slice <= spec.expires(run.key);
         let is_live = |(at, key): &(Slice, RunKey)| {
             *at <= slice && *at <= spec.expires(*key) && self.waiting.contains_key(key)
         };
-        under_way || to_purge || self.ready.iter().any(may_start) || self.looks.iter().any(is_live)
+        let is_disabled = |disabled: &Disabled| !disabled.is_over(slice);
+        let to_purge =
+            self.health.disabled.as_ref().is_some_and(is_disabled) && !self.waiting.is_empty();
+        let can_start = |run: &Run| slice <= spec.expires(run.key);
+        let idle = self.pending.is_empty()
+            && !self.ready.iter().any(can_start)
+            && self.running.is_empty()
+            && self.finished.is_empty()
+            && self.ended.is_empty();
+        !idle || to_purge || self.looks.iter().any(is_live)
     }
 
     /// Runs that wait, for needs or for a place.
@@ -201,7 +203,8 @@ impl CrewState {
         self.ready.insert(at, run);
     }
 
-    /// The next free place among the runs of a slice; no slice before `oldest` asks any more.
+    /// The next free place among the runs of a slice; forgets slices before the oldest that can
+    /// still get runs.
     pub fn next_place(&mut self, slice: Slice, oldest: Slice) -> u32 {
         if !self.places.contains_key(&slice) {
             self.places = self.places.split_off(&oldest);

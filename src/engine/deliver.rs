@@ -129,7 +129,9 @@ impl Engine {
             return;
         }
         if !is_on_stride(spec, slice) {
-            self.state.agenda.insert((on_stride(spec, slice), crew));
+            let until = on_stride(spec, slice);
+            self.state.agenda.insert((until, crew));
+            self.note(|| Fact::Accumulated { crew, slice, until });
             return;
         }
         self.make_room(crew, spec);

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CrewIx, Diff, Digest, Failure, Kind, LatePolicy, Payload, Reason, RunId, Slice};
+use super::{
+    Context, CrewIx, Diff, Digest, Failure, Kind, LatePolicy, Payload, Reason, RunId, Slice,
+};
 
 /// One thing that became true.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +60,18 @@ pub enum Fact {
         from: Slice,
         until: Option<Slice>,
     },
+    /// Trigger events of a crew wait for a slice it runs in (rule C4).
+    Accumulated {
+        crew: CrewIx,
+        slice: Slice,
+        until: Slice,
+    },
     /// A slice was committed; the report is the canonical text its digest is made of.
     Committed {
         slice: Slice,
         digest: Digest,
         report: String,
+        context: Context,
     },
 }
 

@@ -190,8 +190,8 @@ impl Engine {
             if other.by_landing && !found && !just_made() {
                 // Rule C1: no triggers, so the landing itself makes the run.
                 let trigger = slice.shift(-dependent.offset);
-                let place = self.state.crews[dependent.crew.at()]
-                    .next_place(trigger, trigger.shift(-planned.horizon));
+                let oldest = trigger.shift(-planned.horizon);
+                let place = self.state.crews[dependent.crew.at()].next_place(trigger, oldest);
                 let key = RunKey { trigger, place };
                 self.queue_by_landing(dependent.crew, key, look);
             }

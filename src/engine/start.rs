@@ -20,7 +20,7 @@ impl Engine {
         if state.ready.is_empty() || !state.has_place(spec) || state.health.is_disabled(slice) {
             return;
         }
-        if on_stride(spec, slice) > slice {
+        if spec.stride > 1 && on_stride(spec, slice) > slice {
             self.state.agenda.insert((on_stride(spec, slice), crew));
             return;
         }
@@ -28,9 +28,11 @@ impl Engine {
             let Some(run) = self.state.crews[crew.at()].ready.pop_front() else {
                 return;
             };
-            let slice = match spec.start {
-                StartAt::Close => slice,
-                StartAt::Arrival => run.key.trigger.max(self.state.inbox.open),
+            let slice = match (spec.start, plan.settings.pace) {
+                (StartAt::Close, _) => slice,
+                // Its slice waits for it, however far the input has gone on since.
+                (StartAt::Arrival, Pace::Virtual) => run.key.trigger,
+                (StartAt::Arrival, Pace::Realtime) => run.key.trigger.max(self.state.inbox.open),
             };
             self.start(crew, spec, run, slice);
         }

@@ -163,10 +163,12 @@ impl Engine {
             self.state.context = merged;
             if self.facts.is_some() {
                 let report = String::from_utf8_lossy(text).into_owned();
+                let context = self.state.context.clone();
                 self.note(|| Fact::Committed {
                     slice,
                     digest,
                     report,
+                    context,
                 });
             }
             self.derive(Record::Commit { slice, digest });

@@ -1,6 +1,9 @@
 //! What can be asked of an engine without changing it.
 
-use super::{Context, Counters, Digest, Engine, Fact, Plan, Slice, StreamId};
+use super::{
+    Context, Counters, Digest, Engine, Fact, Pace, Plan, Slice, StreamId,
+    crew::{Phase, Running},
+};
 
 impl Engine {
     /// The plan it runs.
@@ -55,9 +58,19 @@ impl Engine {
         self.state.turn.is_some() || !self.state.queue.is_empty()
     }
 
-    /// Whether nothing is under way and nothing taken in still waits for its slice.
+    /// Whether nothing more happens without new input: nothing is under way and, in realtime pace,
+    /// nothing waits for its slice. Virtual time stands still without input, so there it may.
     pub fn is_at_rest(&self) -> bool {
-        self.is_idle() && self.state.inbox.held == 0 && self.state.agenda.is_empty()
+        match self.plan.settings.pace {
+            Pace::Virtual => {
+                let held = |running: &Running| matches!(running.phase, Phase::Held(_));
+                let running = self.state.crews.iter().flat_map(|crew| &crew.running);
+                !self.is_busy() && running.into_iter().all(held)
+            }
+            Pace::Realtime => {
+                self.is_idle() && self.state.inbox.held == 0 && self.state.agenda.is_empty()
+            }
+        }
     }
 
     /// Events in slices that are not committed.

@@ -44,6 +44,8 @@ pub struct Runtime<S, K, C, T> {
     acked: Option<u64>,
     under_way: usize,
     refused: u64,
+    /// A run ended with an error or was dropped: what is in memory may be ahead of the journal.
+    is_broken: bool,
 }
 
 /// How a run of the runtime ended.
@@ -92,6 +94,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             acked: None,
             under_way: 0,
             refused: 0,
+            is_broken: false,
         };
         let now = runtime.clock.now();
         runtime.recover(now).await?;
@@ -104,7 +107,23 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     }
 
     /// Takes in everything a source has, until it ends or the switch is used.
+    ///
+    /// After an error, or when the future is dropped, only a newly opened runtime can go on: it
+    /// finds out from the journal what was written.
     pub async fn run(
+        &mut self,
+        source: &mut impl Source,
+        switch: &StopSwitch,
+    ) -> Result<Ending, RuntimeError> {
+        if std::mem::replace(&mut self.is_broken, true) {
+            return Err(RuntimeError::Broken);
+        }
+        let ending = self.run_on(source, switch).await?;
+        self.is_broken = false;
+        Ok(ending)
+    }
+
+    async fn run_on(
         &mut self,
         source: &mut impl Source,
         switch: &StopSwitch,
@@ -113,6 +132,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             source.resume_after(Cursor(cursor)).await?;
         }
         let (mut reading, mut stop, mut deadline) = (true, None, None);
+        let now = self.clock.now();
+        // Recovered streams and controls have commands that nobody asked for yet.
+        for ix in self.touched.clone() {
+            self.run_immediate(ix, now);
+        }
         self.settle(source).await?;
         loop {
             if stop.is_some() && self.streams.iter().all(|stream| stream.engine.is_at_rest()) {
@@ -178,8 +202,12 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         taken.map_err(|rejection| rejection.to_string())
     }
 
-    /// Writes down what is left, takes a last snapshot of every stream and seals the journal.
+    /// Writes down what is left, takes a last snapshot of every stream and seals the journal;
+    /// after a run that failed it leaves the journal as it is.
     pub async fn close(mut self) -> Result<(), RuntimeError> {
+        if self.is_broken {
+            return Ok(());
+        }
         for ix in 0..self.streams.len() {
             self.streams[ix].unsnapshot = self.options.snapshot_every;
             self.touch(ix);
@@ -324,6 +352,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             self.refused += letters.len() as u64;
             let letters: Vec<Outgoing> = letters.iter().map(Outgoing::dead_letter).collect();
             self.sink.publish(&letters).await?;
+            // They are in no journal: once this is acknowledged they do not come again.
+            self.sink.flush().await?;
         }
         Ok(())
     }
@@ -493,7 +523,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let mut batch = Vec::new();
         let mut published = Vec::new();
         for &ix in touched {
-            while let Some(after) = self.streams[ix].after.pop_front() {
+            // What is added meanwhile is not durable yet.
+            for after in std::mem::take(&mut self.streams[ix].after) {
                 let stream = &mut self.streams[ix];
                 let name = stream.engine.stream();
                 match after {
@@ -531,11 +562,12 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         }
         self.sink.publish(&batch).await?;
         self.sink.flush().await?;
-        let now = self.clock.now();
         for (ix, number) in published {
             // Written with the next frame: if that is lost, the parcel is published again.
             let stream = &mut self.streams[ix];
-            let _accepted = stream.engine.handle(now, Input::Published(number));
+            // For the engine no time passes, so this decides nothing that had to be done now.
+            let published = Input::Published(number);
+            let _accepted = stream.engine.handle(Timestamp::MIN, published);
             stream.engine.drain_records(&mut stream.records);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What stops a runtime.
 
 use crate::{
-    engine::{Divergence, PlanError, StreamId},
+    engine::{Divergence, PlanError, Slice, StreamId},
     store::StoreError,
     transport::TransportError,
     wire::DecodeError,
@@ -54,6 +54,11 @@ pub enum RuntimeError {
         /// What differs first.
         what: String,
     },
+    /// An earlier run of this runtime failed or was dropped.
+    #[error(
+        "an earlier run failed or was dropped, so the journal may hold more or less than is known here; open it again and go on"
+    )]
+    Broken,
     /// The journal does not begin as one.
     #[error(
         "journal of stream `{0}` has neither a header nor a snapshot; it is not one, or was cut"
@@ -64,6 +69,41 @@ pub enum RuntimeError {
     UnknownStream {
         /// The stream.
         stream: StreamId,
+        /// What was probably meant.
+        meant: Option<String>,
+    },
+    /// A slice beyond the end of the journal.
+    #[error(
+        "slice {} of stream `{stream}` is not committed; {}",
+        .slice.0,
+        .last.map_or_else(|| "no slice is yet".to_owned(), |last| format!("the last one is {}", last.0))
+    )]
+    NotCommitted {
+        /// The stream.
+        stream: StreamId,
+        /// The slice asked for.
+        slice: Slice,
+        /// The last slice committed.
+        last: Option<Slice>,
+    },
+    /// A slice before the beginning of what is kept.
+    #[error(
+        "slice {} of stream `{stream}` is pruned; the journal begins after slice {}, keep more with `retention`",
+        .slice.0, .from.0
+    )]
+    Pruned {
+        /// The stream.
+        stream: StreamId,
+        /// The slice asked for.
+        slice: Slice,
+        /// The slice the journal begins after.
+        from: Slice,
+    },
+    /// A crew that the plan of the journal does not have.
+    #[error("the plan has no crew `{crew}`{}", .meant.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    UnknownCrew {
+        /// The name asked for.
+        crew: String,
         /// What was probably meant.
         meant: Option<String>,
     },

@@ -13,8 +13,11 @@
 
 mod clock;
 mod crews;
+mod difference;
 mod driver;
 mod error;
+mod explain;
+mod history;
 mod ingress;
 mod options;
 mod outgoing;
@@ -25,8 +28,11 @@ mod stream;
 
 pub use clock::{Clock, SystemClock};
 pub use crews::{Back, Crews, Inline, Started};
+pub use difference::{Difference, first_difference};
 pub use driver::{Ending, Runtime};
 pub use error::RuntimeError;
+pub use explain::{Explanation, Story, explain};
+pub use history::{Write, blame, context_at, digests};
 pub use ingress::Acceptance;
 pub use options::Options;
 pub use replay::{Diverged, Verdict, verify};

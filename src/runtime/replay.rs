@@ -185,6 +185,21 @@ impl Folding {
         })
     }
 
+    /// The epoch of the journal, if it is fixed in it; folds as far as needed.
+    pub async fn epoch0(
+        mut self,
+        store: &mut impl Store,
+    ) -> Result<Option<Timestamp>, RuntimeError> {
+        let mut until_fixed = |engine: &mut Engine, _: &Record| match engine.clock() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        };
+        if self.engine.clock().is_none() {
+            self.fold_until(store, &mut until_fixed).await?;
+        }
+        Ok(self.engine.clock().map(|clock| clock.epoch0))
+    }
+
     fn from_snapshot(
         stream: &StreamId,
         snapshot: &crate::store::Snapshot,

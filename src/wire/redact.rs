@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     engine::{Change, Diff, Event, Payload, grants},
-    json::{Json, JsonLimits, Object, parse},
+    json::{Json, JsonLimits, parse},
 };
 
 /// What stands in the place of a secret.
@@ -58,44 +58,117 @@ pub fn redact_payload(payload: &Payload, globs: &[String]) -> Option<Payload> {
         depth: usize::MAX,
         bytes: usize::MAX,
     };
-    let Ok(Json::Object(object)) = parse(payload.as_bytes(), &limits) else {
-        return None;
-    };
-    let redacted = redact_paths(&object, globs, &mut Vec::new());
-    Some(Payload::from_canonical(
-        Json::Object(redacted).to_canonical(),
-    ))
+    let value = parse(payload.as_bytes(), &limits).ok()?;
+    let redacted = redact_paths(&value, globs, &mut Vec::new());
+    Some(Payload::from_canonical(redacted.to_canonical()))
 }
 
 /// Replaces what a diff writes at declared context paths.
 pub fn redact_diff(diff: &mut Diff, globs: &[String]) {
     for op in diff.0.iter_mut().filter(|_| !globs.is_empty()) {
         let hidden = globs.iter().any(|glob| grants(glob, &op.path));
-        if let Change::Set(value) | Change::Append(value) = &mut op.change {
-            if hidden {
-                *value = mark();
-            } else if let Json::Object(object) = value {
-                *value = Json::Object(redact_paths(object, globs, &mut op.path.clone()));
+        match &mut op.change {
+            Change::Set(_) | Change::Append(_) | Change::Incr(_) if hidden => {
+                op.change = Change::Set(mark());
             }
+            Change::Set(value) | Change::Append(value) => {
+                *value = redact_paths(value, globs, &mut op.path.clone());
+            }
+            Change::Incr(_) | Change::Delete | Change::Object => {}
         }
     }
 }
 
-fn redact_paths(object: &Object, globs: &[String], path: &mut Vec<Arc<str>>) -> Object {
-    let mut redacted = Object::new();
-    for (key, value) in object {
+/// Arrays have no keys: what holds for a path holds for each element at it.
+fn redact_paths(value: &Json, globs: &[String], path: &mut Vec<Arc<str>>) -> Json {
+    let mut member = |(key, value): (&Arc<str>, &Json)| {
         path.push(Arc::clone(key));
-        let value = match value {
-            _ if globs.iter().any(|glob| grants(glob, path)) => mark(),
-            Json::Object(inner) => Json::Object(redact_paths(inner, globs, path)),
-            other => other.clone(),
+        let hidden = globs.iter().any(|glob| grants(glob, path));
+        let kept = if hidden {
+            mark()
+        } else {
+            redact_paths(value, globs, path)
         };
-        redacted.insert(Arc::clone(key), value);
         path.pop();
+        (Arc::clone(key), kept)
+    };
+    match value {
+        Json::Object(object) => Json::Object(object.iter().map(&mut member).collect()),
+        Json::Array(items) => {
+            let items = items
+                .iter()
+                .map(|item| redact_paths(item, globs, path))
+                .collect();
+            Json::Array(Arc::new(items))
+        }
+        other => other.clone(),
     }
-    redacted
 }
 
 fn mark() -> Json {
     Json::String(REDACTED.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Op;
+
+    fn json(text: &str) -> Json {
+        parse(text.as_bytes(), &JsonLimits::default()).unwrap()
+    }
+
+    #[test]
+    fn j7_secrets_in_configuration_are_known_by_their_keys() {
+        let config =
+            json(r#"{"a":{"API_KEY":"x","url":"u"},"list":[{"token":1}],"Authorization":"b"}"#);
+        assert_eq!(
+            redact_keys(&config),
+            json(
+                r#"{"Authorization":"[redacted]","a":{"API_KEY":"[redacted]","url":"u"},"list":[{"token":"[redacted]"}]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn j7_declared_paths_are_redacted_in_payloads_also_inside_arrays() {
+        let globs = ["user.email".to_owned()];
+        let redacted = |text: &str| {
+            let payload = Payload::from_canonical(json(text).to_canonical());
+            format!("{:?}", redact_payload(&payload, &globs).unwrap())
+        };
+        assert_eq!(
+            redacted(r#"{"user":{"email":"a@b","name":"A"}}"#),
+            r#"{"user":{"email":"[redacted]","name":"A"}}"#
+        );
+        assert_eq!(
+            redacted(r#"[{"user":[{"email":"a@b"}]},5]"#),
+            r#"[{"user":[{"email":"[redacted]"}]},5]"#
+        );
+        assert!(redact_payload(&Payload::null(), &[]).is_none());
+    }
+
+    #[test]
+    fn j7_no_change_of_the_context_writes_a_redacted_path() {
+        let globs = ["pin".to_owned(), "user.email".to_owned()];
+        let op = |path: &str, change| Op {
+            path: vec![path.into()],
+            change,
+        };
+        let mut diff = Diff(vec![
+            op("pin", Change::Incr(crate::json::Number::from_i64(7))),
+            op("user", Change::Set(json(r#"{"email":"a@b"}"#))),
+            op("goals", Change::Incr(crate::json::Number::from_i64(1))),
+        ]);
+        redact_diff(&mut diff, &globs);
+        assert_eq!(diff.0[0].change, Change::Set(mark()));
+        assert_eq!(
+            diff.0[1].change,
+            Change::Set(json(r#"{"email":"[redacted]"}"#))
+        );
+        assert_eq!(
+            diff.0[2].change,
+            Change::Incr(crate::json::Number::from_i64(1))
+        );
+    }
 }

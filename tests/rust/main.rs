@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod architecture;
+mod inspect;
 mod model;
 mod properties;
 mod rules;
+mod sim;
+mod simulator;
 #[cfg(feature = "sqlite")]
 mod store_contract;
 #[cfg(feature = "sqlite")]

@@ -362,3 +362,70 @@ fn c8_a_free_place_starts_no_run_of_a_disabled_crew() {
         "#,
     );
 }
+
+#[test]
+fn c10_j2_runs_on_arrival_keep_their_places_while_their_slice_is_open() {
+    check(
+        r#"
+        crew talker on tick, start arrival
+        lateness 1000
+        epoch 0
+        only start
+        @0 tick
+        @500 tick
+        @50 tick
+        end
+        ----
+        0 start talker 0.0 on tick
+        5 start talker 5.0 on tick
+        0 start talker 0.1 on tick
+        "#,
+    );
+}
+
+#[test]
+fn c10_t7_in_virtual_pace_a_run_on_arrival_starts_in_its_slice_however_long_others_take() {
+    check(
+        r#"
+        crew slow on tick, start arrival
+          does later
+        only start lands
+        @0 tick {"n":1}
+        @10 tick {"n":2}
+        @200 tock        # closes 0 and 1
+        done slow 0.0
+        done slow 0.1
+        end
+        ----
+        0 start slow 0.0 on tick{"n":1}
+        0 start slow 0.1 on tick{"n":2}
+        0 lands slow 0.0
+        0 lands slow 0.1
+        "#,
+    );
+}
+
+#[test]
+fn c10_c5_in_virtual_pace_runs_on_arrival_wait_in_the_input_and_never_overflow() {
+    check(
+        r#"
+        crew slow on tick, start arrival, backlog 1
+          does later
+        only start ends
+        @0 tick
+        @10 tick
+        @20 tick
+        @30 tick
+        done slow 0.0
+        done slow 0.1
+        done slow 0.2
+        done slow 0.3
+        end
+        ----
+        0 start slow 0.0 on tick
+        0 start slow 0.1 on tick
+        0 start slow 0.2 on tick
+        0 start slow 0.3 on tick
+        "#,
+    );
+}

@@ -272,3 +272,22 @@ fn n5_c6_a_stream_that_has_finished_asks_for_no_wakeup() {
     assert!(stage.engine.is_finished());
     assert_eq!(stage.engine.next_wakeup(), None);
 }
+
+#[test]
+fn n5_c4_slices_do_not_go_on_for_a_run_that_expires_before_its_stride() {
+    check(
+        "
+        crew b on frame, let 1, stride 3, expire 1
+        crew a on tick, needs event:goal@0
+        only ends lands
+        @0 frame
+        @1 frame         # expires in 2, the next slice of b is 3
+        @2 tick
+        end
+        ----
+        1 lands b 0.0
+        2 ends b 0.1 expired
+        2 ends a 0.0 unsatisfied missing event goal@0
+        ",
+    );
+}

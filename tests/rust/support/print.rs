@@ -121,7 +121,11 @@ pub(crate) fn fact(plan: &Plan, fact: &Fact) -> Option<String> {
             let until = until.map_or("for good".to_owned(), |until| format!("until {}", until.0));
             format!("{} disabled {name} {until}", from.0)
         }
-        Fact::Queued { .. } | Fact::Met { .. } | Fact::Started { .. } | Fact::Committed { .. } => {
+        Fact::Queued { .. }
+        | Fact::Met { .. }
+        | Fact::Started { .. }
+        | Fact::Accumulated { .. }
+        | Fact::Committed { .. } => {
             return None;
         }
     })
