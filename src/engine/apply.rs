@@ -25,9 +25,9 @@ impl Engine {
                 };
                 self.state.digest = Some(Digest::genesis(&self.state.stream, clock));
                 let early = self.state.inbox.fix_epoch(clock, &self.plan.settings);
-                early
-                    .iter()
-                    .for_each(|arrived| self.wake_on_arrival(arrived));
+                for arrived in &early {
+                    self.wake_on_arrival(arrived);
+                }
             }
             Record::Close(through) => {
                 self.state.inbox.close(through, &self.plan.settings);

@@ -153,8 +153,8 @@ fn n5_no_empty_slice_goes_by_for_a_run_that_expires_before_it_could_start() {
     events.insert(2, event(200_500, "frame", 0, None));
     let seed = 3_656_955_649_367_921_250;
     holds(&Case {
-        seed,
         events,
+        seed,
         ..story(vec![a, b, c], 87, 13)
     });
 }

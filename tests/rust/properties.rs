@@ -427,11 +427,15 @@ fn replayed(case: &Case, journal: &[(Timestamp, Record)]) -> Result<Option<Diges
 /// Whether a digest can tell that this record is gone: not what only says how far others are, and
 /// not a close in which nothing happened.
 fn matters(record: &Record) -> bool {
-    match record {
-        Record::Event(_) | Record::Late(_, LatePolicy::Next) | Record::Epoch(_) => true,
-        Record::Result { .. } | Record::Start { .. } | Record::Commit { .. } => true,
-        _ => false,
-    }
+    matches!(
+        record,
+        Record::Event(_)
+            | Record::Late(_, LatePolicy::Next)
+            | Record::Epoch(_)
+            | Record::Result { .. }
+            | Record::Start { .. }
+            | Record::Commit { .. }
+    )
 }
 
 /// The record with something else in it, where that must be seen.

@@ -76,8 +76,8 @@ const PATHS: [&[&str]; 8] = [
 ];
 
 /// The one behaviour all crews share. `temper` says how often they fail, in tenths.
-pub fn reply(seed: u64, temper: u64, seen: &Seen) -> Reply {
-    let mut dice = Dice(hash(seed, &seen.line()));
+pub fn reply(luck: u64, temper: u64, seen: &Seen) -> Reply {
+    let mut dice = Dice(hash(luck, &seen.line()));
     if dice.below(10) < temper {
         return if dice.below(4) == 0 {
             Reply::Hang

@@ -41,7 +41,7 @@ pub struct World<'a> {
     pub engine: Engine,
     pub journal: Vec<(Timestamp, Record)>,
     pub outside: Outside,
-    pub jobs: Vec<Box<Job>>,
+    pub jobs: Vec<Job>,
     pub now: Timestamp,
     pub finished: bool,
     ended: bool,
@@ -145,7 +145,7 @@ impl<'a> World<'a> {
         let mut published = None;
         while let Some(command) = self.engine.poll_command() {
             match command {
-                Command::Start(job) => self.jobs.push(job),
+                Command::Start(job) => self.jobs.push(*job),
                 Command::Cancel { run, attempt } => {
                     self.jobs
                         .retain(|job| (job.run, job.attempt) != (run, attempt));

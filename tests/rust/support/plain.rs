@@ -106,7 +106,8 @@ fn spell_object(
     for (key, value) in wanted {
         match value.as_object() {
             Some(inner) => {
-                spell_object(out, &below(key), inner, seen.and_then(|seen| seen.get(key)))
+                let seen = seen.and_then(|seen| seen.get(key));
+                spell_object(out, &below(key), inner, seen);
             }
             None => out.push(Edit {
                 path: below(key),

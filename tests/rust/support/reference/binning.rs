@@ -56,10 +56,7 @@ pub(crate) fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
             _ => taken.push((event.clone(), ts)),
         }
         let first = taken.iter().map(|(_, ts)| *ts).min().unwrap_or(ts);
-        let epoch = epoch0.unwrap_or(match settings.epoch {
-            EpochPolicy::Aligned => first - first.rem_euclid(BEAT),
-            EpochPolicy::FirstEvent | EpochPolicy::At(_) => first,
-        });
+        let epoch = epoch0.unwrap_or_else(|| chosen(settings.epoch, first));
         let watermark = newest - lateness;
         let closed = (watermark - epoch).div_euclid(BEAT);
         if closed > open {
@@ -67,10 +64,7 @@ pub(crate) fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
         }
     }
     let first = taken.iter().map(|(_, ts)| *ts).min().unwrap_or(0);
-    let epoch0 = epoch0.unwrap_or(match settings.epoch {
-        EpochPolicy::Aligned => first - first.rem_euclid(BEAT),
-        EpochPolicy::FirstEvent | EpochPolicy::At(_) => first,
-    });
+    let epoch0 = epoch0.unwrap_or_else(|| chosen(settings.epoch, first));
     for (event, ts) in taken {
         slices
             .entry((ts - epoch0).div_euclid(BEAT))
@@ -81,4 +75,13 @@ pub(crate) fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
         members.sort_by(|a, b| a.0.order(&b.0).then(a.1.cmp(&b.1)));
     }
     (slices, epoch0)
+}
+
+/// Rule T1, with the first instant there is.
+fn chosen(policy: EpochPolicy, first: i64) -> i64 {
+    match policy {
+        EpochPolicy::FirstEvent => first,
+        EpochPolicy::Aligned => first - first.rem_euclid(BEAT),
+        EpochPolicy::At(instant) => instant.micros(),
+    }
 }
