@@ -1,7 +1,7 @@
 //! The engine alone: no clock, no store, no JSON. Every crew answers each event with one action.
 //!
 //! `make bench` prints these; `events/s` is criterion's `elem/s`.
-#![allow(missing_docs, reason = "criterion makes the entry point")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "criterion makes the entry point")]
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
@@ -18,10 +18,7 @@ fn crew(name: &str, trigger: &str) -> CrewSpec {
 }
 
 fn settings() -> StreamSettings {
-    StreamSettings {
-        lateness: Span::ZERO,
-        ..StreamSettings::new(Pace::Virtual)
-    }
+    StreamSettings { lateness: Span::ZERO, ..StreamSettings::new(Pace::Virtual) }
 }
 
 fn plan(crews: Vec<CrewSpec>) -> Arc<Plan> {
@@ -39,11 +36,7 @@ fn answer() -> Outcome {
         transaction_id: None,
     };
     let value = Payload::null();
-    Outcome::Done(Arc::new(Output {
-        actions: vec![draft],
-        diff: Diff::default(),
-        value,
-    }))
+    Outcome::Done(Arc::new(Output { actions: vec![draft], diff: Diff::default(), value }))
 }
 
 /// A payload of a usual size: the event is 196 bytes as JSON.
@@ -55,16 +48,8 @@ fn payload() -> Payload {
 
 fn event(kind: &Kind, micros: i64, payload: &Payload) -> Input {
     let ts = Timestamp::from_micros(1_700_000_000_000_000 + micros).unwrap();
-    let event = Event {
-        ts,
-        kind: kind.clone(),
-        payload: payload.clone(),
-        ids: None,
-    };
-    Input::Event {
-        event,
-        cursor: micros.unsigned_abs(),
-    }
+    let event = Event { ts, kind: kind.clone(), payload: payload.clone(), ids: None };
+    Input::Event { event, cursor: micros.unsigned_abs() }
 }
 
 /// Does what the engine wants done, on the spot.
@@ -80,22 +65,15 @@ fn serve(
                 black_box(&job.triggers);
                 let (run, attempt) = (job.run, job.attempt);
                 let outcome = answer.clone();
-                engine
-                    .handle(
-                        now,
-                        Input::Result {
-                            run,
-                            attempt,
-                            outcome,
-                        },
-                    )
-                    .unwrap();
+                engine.handle(now, Input::Result { run, attempt, outcome }).unwrap();
             }
             Command::Publish(parcel) => {
                 engine.handle(now, Input::Published(parcel.number)).unwrap();
             }
-            Command::Cancel { .. } | Command::Committed { .. } | Command::Fail(_) => {}
-            Command::Finished => {}
+            Command::Cancel { .. }
+            | Command::Committed { .. }
+            | Command::Fail(_)
+            | Command::Finished => {}
         }
     }
     engine.drain_records(journal);
@@ -122,10 +100,7 @@ fn feed(plan: &Arc<Plan>, events: u64, per_slice: u64, kinds: &[Kind]) -> Engine
 
 fn one_crew(c: &mut Criterion) {
     let mut group = c.benchmark_group("one crew, one action an event");
-    let (plan, kinds) = (
-        plan(vec![crew("greeter", "signup")]),
-        [Kind::new("signup").unwrap()],
-    );
+    let (plan, kinds) = (plan(vec![crew("greeter", "signup")]), [Kind::new("signup").unwrap()]);
     for events in [10_000, 100_000, 1_000_000, 10_000_000] {
         group.throughput(Throughput::Elements(events));
         if events >= 1_000_000 {
@@ -137,9 +112,7 @@ fn one_crew(c: &mut Criterion) {
     }
     group.finish();
     let mut group = c.benchmark_group("100 000 events over slices");
-    group
-        .throughput(Throughput::Elements(100_000))
-        .sample_size(20);
+    group.throughput(Throughput::Elements(100_000)).sample_size(20);
     for per_slice in [50_000, 5_000, 500, 50, 5, 1] {
         group.bench_function(BenchmarkId::new("slices", 100_000 / per_slice), |b| {
             b.iter(|| feed(&plan, 100_000, per_slice, &kinds));
@@ -151,21 +124,17 @@ fn one_crew(c: &mut Criterion) {
 /// 1 000 crews with 1 000 triggers each; every event wakes one of them.
 fn routing(c: &mut Criterion) {
     let mut group = c.benchmark_group("crews with 1 000 triggers each, one of them interested");
-    group
-        .throughput(Throughput::Elements(100_000))
-        .sample_size(10);
+    group.throughput(Throughput::Elements(100_000)).sample_size(10);
     for crews in [1, 10, 100, 1_000] {
         let kind = |crew: usize, at: usize| format!("kind_{crew}_{at}");
         let specs = (0..crews).map(|at| {
             let mut spec = crew(&format!("crew_{at}"), &kind(at, 0));
-            spec.triggers
-                .extend((1..1_000).map(|n| Pattern::new(&kind(at, n)).unwrap()));
+            spec.triggers.extend((1..1_000).map(|n| Pattern::new(&kind(at, n)).unwrap()));
             spec
         });
         let plan = plan(specs.collect());
-        let kinds: Vec<Kind> = (0..crews)
-            .map(|at| Kind::new(&kind(at, at % 1_000)).unwrap())
-            .collect();
+        let kinds: Vec<Kind> =
+            (0..crews).map(|at| Kind::new(&kind(at, at % 1_000)).unwrap()).collect();
         group.bench_function(BenchmarkId::new("crews", crews), |b| {
             b.iter(|| feed(&plan, 100_000, 500, &kinds));
         });
@@ -176,15 +145,10 @@ fn routing(c: &mut Criterion) {
 /// Runs that wait for a crew that never lands: each event must find its place among them.
 fn waiting(c: &mut Criterion) {
     let mut group = c.benchmark_group("an event beside waiting runs");
-    group
-        .throughput(Throughput::Elements(10_000))
-        .sample_size(10);
+    group.throughput(Throughput::Elements(10_000)).sample_size(10);
     for waiting in [0_i64, 1_000, 10_000, 100_000] {
         let mut waits = crew("waits", "wait");
-        waits.needs = vec![Need::Crew {
-            crew: CrewName::new("never").unwrap(),
-            offset: -1,
-        }];
+        waits.needs = vec![Need::Crew { crew: CrewName::new("never").unwrap(), offset: -1 }];
         waits.max_backlog = usize::MAX;
         waits.expire_after = u32::MAX;
         let plan = plan(vec![crew("never", "never"), waits, crew("works", "work")]);
@@ -194,9 +158,7 @@ fn waiting(c: &mut Criterion) {
             let mut engine = Engine::new(Arc::clone(&plan), StreamId::new("bench").unwrap());
             let mut journal = Vec::new();
             for at in 0..waiting {
-                engine
-                    .handle(now, event(&wait, at * 100, &payload))
-                    .unwrap();
+                engine.handle(now, event(&wait, at * 100, &payload)).unwrap();
                 serve(&mut engine, now, &answer, &mut journal);
             }
             engine
@@ -208,9 +170,7 @@ fn waiting(c: &mut Criterion) {
                 |mut engine| {
                     let mut journal = Vec::new();
                     for at in 0..10_000 {
-                        engine
-                            .handle(now, event(&work, start + at * 1_000, &payload))
-                            .unwrap();
+                        engine.handle(now, event(&work, start + at * 1_000, &payload)).unwrap();
                         serve(&mut engine, now, &answer, &mut journal);
                     }
                     engine

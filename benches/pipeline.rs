@@ -5,6 +5,7 @@
 #![allow(
     missing_docs,
     clippy::print_stdout,
+    clippy::unwrap_used,
     reason = "a program that prints figures"
 )]
 
@@ -28,18 +29,10 @@ use live_crew::{
 };
 
 fn main() {
-    let args: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| arg != "--bench")
-        .collect();
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.as_slice() {
         [store, events, streams, file] => {
-            run(
-                store,
-                events.parse().unwrap(),
-                streams.parse().unwrap(),
-                Path::new(file),
-            );
+            run(store, events.parse().unwrap(), streams.parse().unwrap(), Path::new(file));
         }
         _ => all(),
     }
@@ -62,10 +55,7 @@ fn all() {
         write_events(&file, events, streams);
         let this = std::env::current_exe().unwrap();
         let (events, streams) = (events.to_string(), streams.to_string());
-        let status = Command::new(this)
-            .args([store, &events, &streams])
-            .arg(&file)
-            .status();
+        let status = Command::new(this).args([store, &events, &streams]).arg(&file).status();
         assert!(status.unwrap().success());
     }
 }
@@ -89,10 +79,7 @@ fn write_events(path: &Path, events: u64, streams: u64) {
 }
 
 fn run(store: &str, events: u64, streams: u64, file: &Path) {
-    let tokio = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let journal: PathBuf = file.with_extension("db");
     let started = Instant::now();
     match store {
@@ -114,17 +101,10 @@ async fn pipeline(store: impl Store, file: &Path) {
     greeter.triggers = vec![Pattern::new("signup").unwrap()];
     let plan = Plan::check(vec![greeter], StreamSettings::new(Pace::Virtual)).unwrap();
     let mut options = Options::new(Pace::Virtual);
-    options.retention = Retention {
-        max_age: None,
-        max_bytes: Some(16 << 20),
-    };
+    options.retention = Retention { max_age: None, max_bytes: Some(16 << 20) };
     let kind = Kind::new("greeting").unwrap();
     let crews = Inline(move |_: &_, job: &live_crew::engine::Job| {
-        let payload = job
-            .triggers
-            .iter()
-            .next()
-            .map(|first| first.event.payload.clone());
+        let payload = job.triggers.iter().next().map(|first| first.event.payload.clone());
         let draft = Draft {
             kind: kind.clone(),
             payload: payload.unwrap_or_else(Payload::null),
@@ -135,18 +115,12 @@ async fn pipeline(store: impl Store, file: &Path) {
             transaction_id: None,
         };
         let (diff, value) = (Diff::default(), Payload::null());
-        Outcome::Done(Arc::new(Output {
-            actions: vec![draft],
-            diff,
-            value,
-        }))
+        Outcome::Done(Arc::new(Output { actions: vec![draft], diff, value }))
     });
     let sink = FileSink::from_writers(("actions", std::io::sink()), ("errors", std::io::sink()));
     let mut source = FileSource::open(file, &plan.settings.limits).unwrap();
     let clock = SystemClock::new();
-    let mut runtime = Runtime::open(plan, options, store, sink, crews, clock)
-        .await
-        .unwrap();
+    let mut runtime = Runtime::open(plan, options, store, sink, crews, clock).await.unwrap();
     runtime.run(&mut source, &StopSwitch::new()).await.unwrap();
     runtime.close().await.unwrap();
 }

@@ -24,41 +24,23 @@ type Anyhow<T> = Result<T, Box<dyn Error>>;
 async fn main() -> Anyhow<()> {
     let directory = tempfile::tempdir()?;
     let journal = directory.path().join("journal.db");
-    let events: PathBuf = [
-        env!("CARGO_MANIFEST_DIR"),
-        "examples/first_stream/events.jsonl",
-    ]
-    .iter()
-    .collect();
+    let events: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "examples/first_stream/events.jsonl"].iter().collect();
 
     let mut scorer = crew("scorer", "goal")?;
     scorer.priority = 1;
     let mut commentator = crew("commentator", "goal")?;
-    commentator.needs = vec![Need::Crew {
-        crew: scorer.name.clone(),
-        offset: 0,
-    }];
-    let plan = Plan::check(
-        vec![scorer, commentator],
-        StreamSettings::new(Pace::Virtual),
-    )?;
+    commentator.needs = vec![Need::Crew { crew: scorer.name.clone(), offset: 0 }];
+    let plan = Plan::check(vec![scorer, commentator], StreamSettings::new(Pace::Virtual))?;
 
-    let names: Vec<String> = plan
-        .crews
-        .iter()
-        .map(|crew| crew.spec.name.to_string())
-        .collect();
-    let crews = Inline(
-        move |_: &StreamId, job: &Job| match &*names[job.run.crew.0 as usize] {
-            "scorer" => score(job),
-            _ => comment(job),
-        },
-    );
+    let names: Vec<String> = plan.crews.iter().map(|crew| crew.spec.name.to_string()).collect();
+    let crews = Inline(move |_: &StreamId, job: &Job| match &*names[job.run.crew.0 as usize] {
+        "scorer" => score(job),
+        _ => comment(job),
+    });
     let store = SqliteStore::open(&journal)?;
-    let sink = FileSink::from_writers(
-        ("actions", std::io::stdout()),
-        ("problems", std::io::stdout()),
-    );
+    let sink =
+        FileSink::from_writers(("actions", std::io::stdout()), ("problems", std::io::stdout()));
     let mut source = FileSource::open(&events, &plan.settings.limits)?;
     let options = Options::new(Pace::Virtual);
     let mut runtime = Runtime::open(plan, options, store, sink, crews, SystemClock::new()).await?;
@@ -67,15 +49,9 @@ async fn main() -> Anyhow<()> {
 
     let stream = StreamId::new("match42")?;
     let verdict = verify(&mut SqliteStore::open_readonly(&journal)?, &stream).await?;
-    assert!(
-        verdict.divergence.is_none(),
-        "a journal verifies against itself"
-    );
+    assert!(verdict.divergence.is_none(), "a journal verifies against itself");
     if let Some(digest) = verdict.digest {
-        println!(
-            "verified {} slices of {stream}: digest {digest}",
-            verdict.commits
-        );
+        println!("verified {} slices of {stream}: digest {digest}", verdict.commits);
     }
     Ok(())
 }
@@ -89,30 +65,12 @@ fn crew(name: &str, trigger: &str) -> Anyhow<CrewSpec> {
 /// Adds one to the score of the team named in the event.
 fn score(job: &Job) -> Outcome {
     let team = job.triggers.iter().next().and_then(|goal| {
-        let payload = parse(
-            goal.event.payload.as_bytes(),
-            &live_crew::json::JsonLimits::default(),
-        );
-        payload
-            .ok()?
-            .as_object()?
-            .get("team")?
-            .as_str()
-            .map(Arc::from)
+        let payload = parse(goal.event.payload.as_bytes(), &live_crew::json::JsonLimits::default());
+        payload.ok()?.as_object()?.get("team")?.as_str().map(Arc::from)
     });
-    let path = vec![
-        Arc::from("score"),
-        team.unwrap_or_else(|| Arc::from("nobody")),
-    ];
-    let diff = Diff(vec![Op {
-        path,
-        change: Change::Incr(Number::from_i64(1)),
-    }]);
-    Outcome::Done(Arc::new(Output {
-        actions: Vec::new(),
-        diff,
-        value: Payload::null(),
-    }))
+    let path = vec![Arc::from("score"), team.unwrap_or_else(|| Arc::from("nobody"))];
+    let diff = Diff(vec![Op { path, change: Change::Incr(Number::from_i64(1)) }]);
+    Outcome::Done(Arc::new(Output { actions: Vec::new(), diff, value: Payload::null() }))
 }
 
 /// Says the score as it stands with this goal.
@@ -128,9 +86,5 @@ fn comment(job: &Job) -> Outcome {
         transaction_id: None,
     };
     let (diff, value) = (Diff::default(), Payload::null());
-    Outcome::Done(Arc::new(Output {
-        actions: vec![action],
-        diff,
-        value,
-    }))
+    Outcome::Done(Arc::new(Output { actions: vec![action], diff, value }))
 }

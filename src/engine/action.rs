@@ -18,10 +18,7 @@ pub(super) fn complete<'a>(
     now: Timestamp,
     drafts: &'a [Draft],
 ) -> impl Iterator<Item = Emission> + 'a {
-    let first: Option<&Ids> = triggers
-        .iter()
-        .next()
-        .and_then(|first| first.event.ids.as_deref());
+    let first: Option<&Ids> = triggers.iter().next().and_then(|first| first.event.ids.as_deref());
     let inherit = move |own: &Option<Arc<str>>, of: fn(&Ids) -> &Option<Arc<str>>| {
         own.clone().or_else(|| of(first?).clone())
     };

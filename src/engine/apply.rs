@@ -19,10 +19,7 @@ impl Engine {
                 self.state.counters.duplicates += 1;
             }
             Record::Epoch(epoch0) => {
-                let clock = Clock {
-                    epoch0,
-                    beat: self.plan.settings.beat,
-                };
+                let clock = Clock { epoch0, beat: self.plan.settings.beat };
                 self.state.digest = Some(Digest::genesis(&self.state.stream, clock));
                 let early = self.state.inbox.fix_epoch(clock, &self.plan.settings);
                 for arrived in &early {
@@ -31,15 +28,9 @@ impl Engine {
             }
             Record::Close(through) => {
                 self.state.inbox.close(through, &self.plan.settings);
-                self.state
-                    .queue
-                    .push_back(Work::Close(through, self.state.now));
+                self.state.queue.push_back(Work::Close(through, self.state.now));
             }
-            Record::Result {
-                run,
-                attempt,
-                outcome,
-            } => self.take_result(run, attempt, outcome),
+            Record::Result { run, attempt, outcome } => self.take_result(run, attempt, outcome),
             Record::Stale { run, attempt } => {
                 self.state.counters.stale += 1;
                 self.note(|| Fact::Stale { run, attempt });
@@ -69,15 +60,12 @@ impl Engine {
                 None => return,
                 Some(Work::Close(through, at)) => {
                     let (through, at) = (*through, *at);
-                    match self
-                        .next_slice_of_interest()
-                        .filter(|slice| *slice <= through)
-                    {
-                        Some(slice) => self.begin_turn(slice, at, false),
-                        None => {
-                            self.state.queue.pop_front();
-                            self.state.done = self.state.done.max(Some(through));
-                        }
+                    let next = self.next_slice_of_interest().filter(|slice| *slice <= through);
+                    if let Some(slice) = next {
+                        self.begin_turn(slice, at, false);
+                    } else {
+                        self.state.queue.pop_front();
+                        self.state.done = self.state.done.max(Some(through));
                     }
                 }
                 // It waits for a place here, so that what is between two answers changes nothing.
@@ -178,17 +166,8 @@ impl Engine {
             let needs = self.plan.crew(crew).spec.needs.len();
             let triggers = Triggers::One(Arc::clone(arrived));
             let met = std::iter::repeat_n(None, needs).collect();
-            let run = Run {
-                key,
-                triggers,
-                from: slice,
-                met,
-                base: None,
-            };
-            self.note(|| Fact::Queued {
-                run: RunId { crew, key },
-                slice,
-            });
+            let run = Run { key, triggers, from: slice, met, base: None };
+            self.note(|| Fact::Queued { run: RunId { crew, key }, slice });
             self.state.agenda.insert((slice, crew));
             match self.plan.settings.pace {
                 Pace::Virtual => self.state.queue.push_back(Work::Arrival(crew, run)),
@@ -250,12 +229,7 @@ impl Engine {
 
     fn fire(&mut self, timer: Timer) {
         // Live it is the first; a journal may hold it at another instant.
-        if self
-            .state
-            .timers
-            .first()
-            .is_some_and(|(_, first)| *first == timer)
-        {
+        if self.state.timers.first().is_some_and(|(_, first)| *first == timer) {
             self.state.timers.pop_first();
         } else {
             self.state.timers.retain(|(_, set)| *set != timer);
@@ -276,10 +250,7 @@ impl Engine {
                 let Phase::InFlight { deadline } = &mut running.phase else {
                     continue;
                 };
-                let run = RunId {
-                    crew: ix,
-                    key: running.run.key,
-                };
+                let run = RunId { crew: ix, key: running.run.key };
                 if let (Some(old), Some(timeout)) = (*deadline, crew.spec.timeout) {
                     let new = self.state.now.plus(timeout);
                     let timer = Timer::Deadline(run, running.attempt);

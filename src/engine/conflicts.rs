@@ -47,13 +47,8 @@ impl Writes {
             self.index(run, &diff);
         }
         let mut told = BTreeSet::new();
-        let claimed = diff
-            .0
-            .iter()
-            .filter(|op| claims(op) && told.insert(&op.path));
-        claimed
-            .filter_map(|op| self.conflict(&op.path, &seen))
-            .collect()
+        let claimed = diff.0.iter().filter(|op| claims(op) && told.insert(&op.path));
+        claimed.filter_map(|op| self.conflict(&op.path, &seen)).collect()
     }
 
     pub fn add(&mut self, run: RunId, diff: &Arc<Diff>) {
@@ -81,10 +76,7 @@ impl Writes {
             .take_while(|(other, _)| other.starts_with(path))
             .map(|(_, writers)| writers);
         let first = above.chain(below).flatten().find(|run| !seen(run))?;
-        Some(Conflict {
-            path: path.clone(),
-            first: *first,
-        })
+        Some(Conflict { path: path.clone(), first: *first })
     }
 }
 

@@ -34,10 +34,7 @@ pub enum ChangeError {
 
 impl Default for Context {
     fn default() -> Self {
-        Self {
-            root: Object::new(),
-            bytes: 2,
-        }
+        Self { root: Object::new(), bytes: 2 }
     }
 }
 
@@ -72,11 +69,10 @@ impl Context {
     /// What is at a path of keys.
     pub fn at(&self, path: &[impl AsRef<str>]) -> Option<&Json> {
         let (first, rest) = path.split_first()?;
-        rest.iter()
-            .try_fold(self.root.get(first.as_ref())?, |value, key| match value {
-                Json::Object(object) => object.get(key.as_ref()),
-                _ => None,
-            })
+        rest.iter().try_fold(self.root.get(first.as_ref())?, |value, key| match value {
+            Json::Object(object) => object.get(key.as_ref()),
+            _ => None,
+        })
     }
 
     /// Applies one change.
@@ -127,10 +123,7 @@ impl Context {
 }
 
 fn spell_object(out: &mut Vec<Op>, path: &[Arc<str>], wanted: &Object, seen: Option<&Json>) {
-    out.push(Op {
-        path: path.to_vec(),
-        change: Change::Object,
-    });
+    out.push(Op { path: path.to_vec(), change: Change::Object });
     let seen = match seen {
         Some(Json::Object(seen)) => Some(seen),
         _ => None,
@@ -142,10 +135,7 @@ fn spell_object(out: &mut Vec<Op>, path: &[Arc<str>], wanted: &Object, seen: Opt
     };
     for key in seen.into_iter().flat_map(|seen| seen.keys()) {
         if !wanted.contains_key(key) {
-            out.push(Op {
-                path: below(key),
-                change: Change::Delete,
-            });
+            out.push(Op { path: below(key), change: Change::Delete });
         }
     }
     for (key, value) in wanted {
@@ -153,10 +143,7 @@ fn spell_object(out: &mut Vec<Op>, path: &[Arc<str>], wanted: &Object, seen: Opt
             Json::Object(inner) => {
                 spell_object(out, &below(key), inner, seen.and_then(|seen| seen.get(key)));
             }
-            _ => out.push(Op {
-                path: below(key),
-                change: Change::Set(value.clone()),
-            }),
+            _ => out.push(Op { path: below(key), change: Change::Set(value.clone()) }),
         }
     }
 }

@@ -130,17 +130,13 @@ pub(super) struct Disabled {
 impl Health {
     /// Whether the crew does not run in a slice (rule C8).
     pub fn is_disabled(&self, slice: Slice) -> bool {
-        self.disabled
-            .is_some_and(|disabled| disabled.from <= slice && !disabled.is_over(slice))
+        self.disabled.is_some_and(|disabled| disabled.from <= slice && !disabled.is_over(slice))
     }
 }
 
 impl CrewState {
     pub fn new(crew: &Planned) -> Self {
-        Self {
-            lacking: vec![BTreeSet::new(); crew.spec.needs.len()],
-            ..Self::default()
-        }
+        Self { lacking: vec![BTreeSet::new(); crew.spec.needs.len()], ..Self::default() }
     }
 
     pub fn has_place(&self, spec: &CrewSpec) -> bool {
@@ -158,11 +154,7 @@ impl CrewState {
             (_, StartAt::Close) => !self.ready.is_empty(),
             (_, StartAt::Arrival) => self.ready.iter().any(|run| run.key.trigger <= slice),
         };
-        queued
-            || self
-                .running
-                .iter()
-                .any(|running| running.land_at.is_some_and(|at| at <= slice))
+        queued || self.running.iter().any(|running| running.land_at.is_some_and(|at| at <= slice))
     }
 
     /// Whether a turn in `slice` finds anything to do, or anything will be to do later. A look at a
@@ -218,19 +210,14 @@ impl CrewState {
     pub fn add_landing(&mut self, slice: Slice, answer: &super::Payload, horizon: i64) {
         self.landings.push_back((slice, answer.clone()));
         let oldest = slice.shift(-horizon);
-        while self
-            .landings
-            .front()
-            .is_some_and(|(landed, _)| *landed < oldest)
-        {
+        while self.landings.front().is_some_and(|(landed, _)| *landed < oldest) {
             self.landings.pop_front();
         }
     }
 
     /// The first success at or after a slice.
     pub fn landing_since(&self, slice: Slice) -> Option<&(Slice, super::Payload)> {
-        self.landings
-            .get(self.landings.partition_point(|(landed, _)| *landed < slice))
+        self.landings.get(self.landings.partition_point(|(landed, _)| *landed < slice))
     }
 }
 
@@ -249,8 +236,6 @@ pub(super) fn in_step(spec: &CrewSpec, pace: Pace) -> bool {
 impl Run {
     /// The needs that are not met, by their place in the declaration.
     pub fn missing(&self) -> Vec<usize> {
-        (0..self.met.len())
-            .filter(|&need| self.met[need].is_none())
-            .collect()
+        (0..self.met.len()).filter(|&need| self.met[need].is_none()).collect()
     }
 }

@@ -12,16 +12,8 @@ impl Engine {
     pub(super) fn admit(&self, input: Input) -> Result<Option<Record>, Rejection> {
         Ok(match input {
             Input::Event { event, cursor } => self.admit_event(event, cursor)?,
-            Input::Result {
-                run,
-                attempt,
-                outcome,
-            } => Some(if self.is_in_flight(run, attempt) {
-                Record::Result {
-                    run,
-                    attempt,
-                    outcome,
-                }
+            Input::Result { run, attempt, outcome } => Some(if self.is_in_flight(run, attempt) {
+                Record::Result { run, attempt, outcome }
             } else {
                 Record::Stale { run, attempt }
             }),
@@ -31,10 +23,7 @@ impl Engine {
                 if self.plan.find(name.as_str()).is_none() {
                     let names = self.plan.crews.iter().map(|crew| crew.spec.name.as_str());
                     let meant = closest(name.as_str(), names);
-                    return Err(Rejection::UnknownCrew {
-                        crew: name.to_string(),
-                        meant,
-                    });
+                    return Err(Rejection::UnknownCrew { crew: name.to_string(), meant });
                 }
                 Some(Record::Control(control))
             }
@@ -50,56 +39,31 @@ impl Engine {
             return Err(Rejection::Ended(stream()));
         }
         if let Some(why) = &self.state.failed {
-            return Err(Rejection::Failed {
-                stream: stream(),
-                why: why.clone(),
-            });
+            return Err(Rejection::Failed { stream: stream(), why: why.clone() });
         }
         let limit = self.plan.settings.limits.open_events;
         if self.state.inbox.held >= limit {
-            return Err(Rejection::TooManyOpen {
-                stream: stream(),
-                limit,
-            });
+            return Err(Rejection::TooManyOpen { stream: stream(), limit });
         }
         if let Some(id) = event.id()
             && self.is_duplicate(id, event.ts)
         {
-            return Ok(Some(Record::Duplicate {
-                id: Arc::clone(id),
-                cursor,
-            }));
+            return Ok(Some(Record::Duplicate { id: Arc::clone(id), cursor }));
         }
         Ok(Some(match self.state.inbox.placement(event.ts) {
-            Placement::InTime => Record::Event(Arc::new(Arrived {
-                event,
-                intended: None,
-                cursor,
-            })),
+            Placement::InTime => Record::Event(Arc::new(Arrived { event, intended: None, cursor })),
             Placement::Late(slice) => {
                 let settings = &self.plan.settings;
-                let policy = settings
-                    .late_by_kind
-                    .get(&event.kind)
-                    .copied()
-                    .unwrap_or(settings.late);
-                Record::Late(
-                    Arc::new(Arrived {
-                        event,
-                        intended: Some(slice),
-                        cursor,
-                    }),
-                    policy,
-                )
+                let policy =
+                    settings.late_by_kind.get(&event.kind).copied().unwrap_or(settings.late);
+                Record::Late(Arc::new(Arrived { event, intended: Some(slice), cursor }), policy)
             }
         }))
     }
 
     fn is_duplicate(&self, id: &str, ts: Timestamp) -> bool {
         let inbox = &self.state.inbox;
-        inbox
-            .dedupe
-            .knows(id, inbox.dedupe_from(ts, self.plan.settings.dedupe_window))
+        inbox.dedupe.knows(id, inbox.dedupe_from(ts, self.plan.settings.dedupe_window))
     }
 
     /// The next decision that is due, if there is one.
@@ -126,11 +90,7 @@ impl Engine {
         if let Some((_, timer)) = timer {
             return Some(Record::Timer(*timer));
         }
-        if self.state.ended {
-            self.decide_end()
-        } else {
-            None
-        }
+        if self.state.ended { self.decide_end() } else { None }
     }
 
     /// After the last event: close what is left, go on while a run can still start, then finish.
@@ -165,9 +125,7 @@ impl Engine {
     /// Whether a timer is set that still matters: a run may have stopped waiting before its own.
     fn waits_for_timer(&self) -> bool {
         let matters = |timer: &Timer| match timer {
-            Timer::Wait(run) => self.state.crews[run.crew.at()]
-                .waiting
-                .contains_key(&run.key),
+            Timer::Wait(run) => self.state.crews[run.crew.at()].waiting.contains_key(&run.key),
             Timer::Deadline(..) | Timer::Retry(_) => true,
         };
         self.state.timers.iter().any(|(_, timer)| matters(timer))

@@ -17,7 +17,7 @@ impl Engine {
         let spec = &plan.crew(crew).spec;
         let ended = std::mem::take(&mut self.state.crews[crew.at()].ended);
         for (key, reason) in ended {
-            self.end_run(RunId { crew, key }, reason, Vec::new());
+            self.end_run(RunId { crew, key }, reason, &[]);
         }
         self.release(crew, spec, slice);
         if self.is_disabled(crew, spec, slice) {
@@ -85,21 +85,16 @@ impl Engine {
         let state = &mut self.state.crews[crew.at()];
         let pending = std::mem::take(&mut state.pending);
         let mut keys: Vec<(RunKey, Vec<usize>)> = Vec::new();
-        let unstarted = state
-            .ready
-            .drain(..)
-            .chain(std::mem::take(&mut state.waiting).into_values());
+        let unstarted =
+            state.ready.drain(..).chain(std::mem::take(&mut state.waiting).into_values());
         keys.extend(unstarted.map(|run| (run.key, run.missing())));
         state.lacking.iter_mut().for_each(BTreeSet::clear);
         state.looks.clear();
-        let unmade = pending.iter().zip(0..).map(|(_, place)| RunKey {
-            trigger: slice,
-            place,
-        });
+        let unmade = pending.iter().zip(0..).map(|(_, place)| RunKey { trigger: slice, place });
         keys.extend(unmade.map(|key| (key, Vec::new())));
         for (key, missing) in keys {
             self.forget_expiry(crew, key);
-            self.end_run(RunId { crew, key }, Reason::Disabled, missing);
+            self.end_run(RunId { crew, key }, Reason::Disabled, &missing);
         }
     }
 
@@ -137,18 +132,12 @@ impl Engine {
         self.make_room(crew, spec);
         let mut pending = std::mem::take(&mut self.state.crews[crew.at()].pending);
         if spec.batch == Batch::Slice {
-            let key = RunKey {
-                trigger: slice,
-                place: 0,
-            };
+            let key = RunKey { trigger: slice, place: 0 };
             self.queue_run(crew, spec, key, Triggers::Many(pending.into()), slice);
             return;
         }
         for (event, place) in pending.drain(..).zip(0..) {
-            let key = RunKey {
-                trigger: slice,
-                place,
-            };
+            let key = RunKey { trigger: slice, place };
             self.queue_run(crew, spec, key, Triggers::One(event), slice);
         }
         if pending.capacity() < 1_000 {
@@ -176,14 +165,7 @@ impl Engine {
             };
             let Some(oldest) = oldest else { return };
             self.forget_expiry(crew, oldest.key);
-            self.end_run(
-                RunId {
-                    crew,
-                    key: oldest.key,
-                },
-                reason,
-                oldest.missing(),
-            );
+            self.end_run(RunId { crew, key: oldest.key }, reason, &oldest.missing());
         }
     }
 
@@ -198,18 +180,9 @@ impl Engine {
         from: Slice,
     ) {
         let met = std::iter::repeat_n(None, spec.needs.len()).collect();
-        let mut run = Run {
-            key,
-            triggers,
-            from,
-            met,
-            base: None,
-        };
+        let mut run = Run { key, triggers, from, met, base: None };
         let slice = self.state.turn.as_ref().map_or(from, |turn| turn.slice);
-        self.note(|| Fact::Queued {
-            run: RunId { crew, key },
-            slice,
-        });
+        self.note(|| Fact::Queued { run: RunId { crew, key }, slice });
         if spec.needs.is_empty() {
             self.state.crews[crew.at()].ready.push_back(run);
             return;
@@ -234,18 +207,12 @@ impl Engine {
             self.look_at(crew, spec, look, key);
         }
         if let (WaitPolicy::Timeout(span), Pace::Realtime) = (spec.wait, self.plan.settings.pace) {
-            let closed_at = self
-                .state
-                .turn
-                .as_ref()
-                .map_or(self.state.now, |turn| turn.closed_at);
+            let closed_at = self.state.turn.as_ref().map_or(self.state.now, |turn| turn.closed_at);
             // A landing may make a run of a slice that is not closed yet.
             let clock = self.state.inbox.clock;
             let ends_at = clock.map_or(Timestamp::MIN, |clock| clock.end(key.trigger));
             let timer = Timer::Wait(RunId { crew, key });
-            self.state
-                .timers
-                .insert((closed_at.max(ends_at).plus(span), timer));
+            self.state.timers.insert((closed_at.max(ends_at).plus(span), timer));
         }
         self.expire_at(crew, spec, key);
     }
@@ -269,17 +236,11 @@ impl Engine {
                 (Some(met), _) => Some(met.clone()),
                 (None, NeedIx::Crew(needed)) => self.state.crews[needed.at()]
                     .landing_since(since)
-                    .map(|(landed, output)| Met {
-                        slice: *landed,
-                        output: output.clone(),
-                    }),
+                    .map(|(landed, output)| Met { slice: *landed, output: output.clone() }),
                 (None, NeedIx::Event(kind)) => {
                     let seen = &self.state.seen_kinds[kind];
                     let first = seen.get(seen.partition_point(|at| *at < since));
-                    first.map(|at| Met {
-                        slice: *at,
-                        output: Payload::null(),
-                    })
+                    first.map(|at| Met { slice: *at, output: Payload::null() })
                 }
             };
             let look = found.as_ref().map_or(NEVER, |met| {
@@ -310,10 +271,7 @@ impl Engine {
             return;
         }
         let plan = Arc::clone(&self.plan);
-        let Ok(at) = plan
-            .needed_kinds
-            .binary_search_by(|needed| needed.kind.cmp(kind))
-        else {
+        let Ok(at) = plan.needed_kinds.binary_search_by(|needed| needed.kind.cmp(kind)) else {
             return;
         };
         if self.state.seen_kinds[at].back() == Some(&slice) {
@@ -345,34 +303,21 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.crew(dependent.crew).spec;
         let state = &mut self.state.crews[dependent.crew.at()];
-        let past = RunKey {
-            trigger: landed.shift(1 - dependent.offset),
-            place: 0,
-        };
+        let past = RunKey { trigger: landed.shift(1 - dependent.offset), place: 0 };
         let later = state.lacking[dependent.need].split_off(&past);
         let met = std::mem::replace(&mut state.lacking[dependent.need], later);
         for key in &met {
             let Some(run) = self.state.crews[dependent.crew.at()].waiting.get_mut(key) else {
                 continue;
             };
-            run.met[dependent.need] = Some(Met {
-                slice: landed,
-                output: output.clone(),
-            });
+            run.met[dependent.need] = Some(Met { slice: landed, output: output.clone() });
             let look = match spec.wait {
                 WaitPolicy::Any | WaitPolicy::None => Some(look),
                 WaitPolicy::All | WaitPolicy::Timeout(_) => all_visible(&plan, dependent.crew, run),
             };
             let from = run.from;
-            let run = RunId {
-                crew: dependent.crew,
-                key: *key,
-            };
-            self.note(|| Fact::Met {
-                run,
-                need: dependent.need,
-                slice: landed,
-            });
+            let run = RunId { crew: dependent.crew, key: *key };
+            self.note(|| Fact::Met { run, need: dependent.need, slice: landed });
             if let Some(look) = look {
                 self.look_at(dependent.crew, spec, look.max(from), *key);
             }
@@ -390,22 +335,19 @@ impl Engine {
             .take_while(fresh)
             .map(|run| run.key)
             .collect();
-        keys.into_iter()
-            .for_each(|key| self.expire_at(crew, spec, key));
+        for key in keys {
+            self.expire_at(crew, spec, key);
+        }
     }
 
     fn expire_at(&mut self, crew: CrewIx, spec: &CrewSpec, key: RunKey) {
-        self.state
-            .expiry
-            .insert((spec.expires(key), RunId { crew, key }));
+        self.state.expiry.insert((spec.expires(key), RunId { crew, key }));
     }
 
     pub(super) fn forget_expiry(&mut self, crew: CrewIx, key: RunKey) {
         if !self.state.expiry.is_empty() {
             let spec = &self.plan.crew(crew).spec;
-            self.state
-                .expiry
-                .remove(&(spec.expires(key), RunId { crew, key }));
+            self.state.expiry.remove(&(spec.expires(key), RunId { crew, key }));
         }
     }
 }
@@ -426,12 +368,7 @@ pub(super) fn visible_from(need: NeedIx, offset: i64, landed: Slice) -> Slice {
 /// What is met but cannot be seen yet is missing to a run that starts in this slice.
 pub(super) fn hide_unseen(plan: &Plan, crew: CrewIx, run: &mut Run, slice: Slice) {
     let planned = plan.crew(crew);
-    for ((need, declared), met) in planned
-        .needs
-        .iter()
-        .zip(&planned.spec.needs)
-        .zip(&mut run.met)
-    {
+    for ((need, declared), met) in planned.needs.iter().zip(&planned.spec.needs).zip(&mut run.met) {
         let seen = |met: &Met| visible_from(*need, declared.offset(), met.slice) <= slice;
         *met = met.take().filter(seen);
     }
@@ -442,8 +379,7 @@ fn all_visible(plan: &Plan, crew: CrewIx, run: &Run) -> Option<Slice> {
     let looks = planned.needs.iter().zip(&planned.spec.needs).zip(&run.met);
     looks
         .map(|((need, declared), met)| {
-            met.as_ref()
-                .map(|met| visible_from(*need, declared.offset(), met.slice))
+            met.as_ref().map(|met| visible_from(*need, declared.offset(), met.slice))
         })
         .try_fold(Slice(i64::MIN), |latest, look| Some(latest.max(look?)))
 }

@@ -11,39 +11,18 @@ use super::{
 
 /// One thing that became true.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "the fields are the words of the sentence above each variant"
-)]
+#[allow(missing_docs, reason = "the fields are the words of the sentence above each variant")]
 pub enum Fact {
     /// A run was made in a slice.
     Queued { run: RunId, slice: Slice },
     /// A need of a waiting run was satisfied by a slice.
-    Met {
-        run: RunId,
-        need: usize,
-        slice: Slice,
-    },
+    Met { run: RunId, need: usize, slice: Slice },
     /// An attempt began in a slice; for each need, the slice that satisfied it.
-    Started {
-        run: RunId,
-        attempt: u32,
-        slice: Slice,
-        met: Vec<Option<Slice>>,
-    },
+    Started { run: RunId, attempt: u32, slice: Slice, met: Vec<Option<Slice>> },
     /// An attempt failed and will be followed by another.
-    AttemptFailed {
-        run: RunId,
-        attempt: u32,
-        failure: Failure,
-    },
+    AttemptFailed { run: RunId, attempt: u32, failure: Failure },
     /// A run landed a success with these changes.
-    Landed {
-        run: RunId,
-        slice: Slice,
-        diff: Arc<Diff>,
-        value: Payload,
-    },
+    Landed { run: RunId, slice: Slice, diff: Arc<Diff>, value: Payload },
     /// A run ended without success.
     Ended {
         run: RunId,
@@ -55,24 +34,11 @@ pub enum Fact {
     /// An answer came after its time.
     Stale { run: RunId, attempt: u32 },
     /// A crew stops at a slice, for a while or for good.
-    Disabled {
-        crew: CrewIx,
-        from: Slice,
-        until: Option<Slice>,
-    },
+    Disabled { crew: CrewIx, from: Slice, until: Option<Slice> },
     /// Trigger events of a crew wait for a slice it runs in (rule C4).
-    Accumulated {
-        crew: CrewIx,
-        slice: Slice,
-        until: Slice,
-    },
+    Accumulated { crew: CrewIx, slice: Slice, until: Slice },
     /// A slice was committed; the report is the canonical text its digest is made of.
-    Committed {
-        slice: Slice,
-        digest: Digest,
-        report: String,
-        context: Context,
-    },
+    Committed { slice: Slice, digest: Digest, report: String, context: Context },
 }
 
 /// What a stream counted since its beginning.

@@ -54,13 +54,7 @@ impl Inbox {
     pub fn new(settings: &StreamSettings) -> Self {
         let mut inbox = Self::default();
         if let super::EpochPolicy::At(epoch0) = settings.epoch {
-            inbox.fix_epoch(
-                Clock {
-                    epoch0,
-                    beat: settings.beat,
-                },
-                settings,
-            );
+            inbox.fix_epoch(Clock { epoch0, beat: settings.beat }, settings);
         }
         inbox
     }
@@ -85,10 +79,7 @@ impl Inbox {
     fn bin(&mut self, clock: Clock, arrived: Arc<Arrived>) {
         let slice = clock.slice_of(arrived.event.ts).max(self.open);
         let first = arrived.cursor;
-        let bin = self.bins.entry(slice).or_insert_with(|| Bin {
-            events: Vec::new(),
-            first,
-        });
+        let bin = self.bins.entry(slice).or_insert_with(|| Bin { events: Vec::new(), first });
         bin.first = bin.first.min(first);
         bin.events.push(arrived);
     }
@@ -109,10 +100,7 @@ impl Inbox {
     pub fn clock_now(&self, settings: &StreamSettings) -> Option<Clock> {
         self.clock.or_else(|| {
             let epoch0 = settings.epoch.epoch0(self.min_ts?, settings.beat);
-            Some(Clock {
-                epoch0,
-                beat: settings.beat,
-            })
+            Some(Clock { epoch0, beat: settings.beat })
         })
     }
 
@@ -167,11 +155,7 @@ impl Inbox {
 
     /// The events of a closed slice, in O1 order.
     pub fn members(&mut self, slice: Slice) -> Vec<Arc<Arrived>> {
-        let Some(Bin {
-            events: mut members,
-            ..
-        }) = self.bins.remove(&slice)
-        else {
+        let Some(Bin { events: mut members, .. }) = self.bins.remove(&slice) else {
             return Vec::new();
         };
         self.held -= members.len();
@@ -192,9 +176,7 @@ impl Inbox {
 
     /// Where the window of de-duplication begins once an event of this instant is seen.
     pub fn dedupe_from(&self, ts: Timestamp, window: Span) -> Timestamp {
-        self.max_ts
-            .map_or(ts, |newest| newest.max(ts))
-            .minus(window)
+        self.max_ts.map_or(ts, |newest| newest.max(ts)).minus(window)
     }
 }
 

@@ -49,17 +49,13 @@ impl Engine {
     /// Lands one run; its value if it was a success.
     fn land(&mut self, plan: &Plan, crew: CrewIx, finished: &Finished) -> Option<super::Payload> {
         let name = &plan.crew(crew).spec.name;
-        let run = RunId {
-            crew,
-            key: finished.key,
-        };
+        let run = RunId { crew, key: finished.key };
         let turn = self.state.turn.as_mut().expect("runs land within a turn");
         let slice = turn.slice;
         let merged = match &finished.outcome {
             Outcome::Done(output) => {
                 let sees_own = plan.crew(crew).spec.concurrency == 1;
-                turn.merge(plan, crew, sees_own, finished)
-                    .map(|conflicts| (output, conflicts))
+                turn.merge(plan, crew, sees_own, finished).map(|conflicts| (output, conflicts))
             }
             Outcome::Failed(failure) => Err(failure.clone()),
         };
@@ -96,11 +92,7 @@ impl Engine {
         for conflict in conflicts {
             let (path, first) = (conflict.dotted(), conflict.first);
             let first = run_name(&plan.crew(first.crew).spec.name, first);
-            let what = Trouble::Conflict {
-                path,
-                first,
-                last: run_name(name, run),
-            };
+            let what = Trouble::Conflict { path, first, last: run_name(name, run) };
             let error = ErrorEvent {
                 crew: name.clone(),
                 run: Some(run.key),
@@ -115,12 +107,7 @@ impl Engine {
         if self.facts.is_some() {
             let diff = finished.diff.clone().unwrap_or_default();
             let value = output.value.clone();
-            self.note(|| Fact::Landed {
-                run,
-                slice,
-                diff,
-                value,
-            });
+            self.note(|| Fact::Landed { run, slice, diff, value });
         }
         Some(output.value.clone())
     }
@@ -134,14 +121,11 @@ impl Engine {
         missing: &[usize],
     ) {
         let spec = &self.plan.crew(crew).spec;
-        let missing: Vec<String> = missing
-            .iter()
-            .map(|&need| spec.needs[need].to_string())
-            .collect();
+        let missing: Vec<String> =
+            missing.iter().map(|&need| spec.needs[need].to_string()).collect();
         let turn = self.state.turn.as_mut().expect("runs land within a turn");
         let slice = turn.slice;
-        turn.report
-            .failed(name, run, failure.reason, &failure.message);
+        turn.report.failed(name, run, failure.reason, &failure.message);
         turn.failed.insert(crew);
         let what = Trouble::Run(failure.clone());
         turn.errors.push(ErrorEvent {
@@ -154,13 +138,7 @@ impl Engine {
         self.state.crews[crew.at()].health.failures += 1;
         self.state.counters.failed += 1;
         let (reason, message) = (failure.reason, Some(failure.message));
-        self.note(|| Fact::Ended {
-            run,
-            slice,
-            reason,
-            message,
-            missing,
-        });
+        self.note(|| Fact::Ended { run, slice, reason, message, missing });
     }
 
     /// Rule N2: a success satisfies the needs of those that waited for it.
@@ -176,15 +154,10 @@ impl Engine {
             let found = self.meet(*dependent, slice, look, answer);
             let other = plan.crew(dependent.crew);
             let just_made = || {
-                let near = RunKey {
-                    trigger: slice.shift(-planned.horizon),
-                    place: 0,
-                };
+                let near = RunKey { trigger: slice.shift(-planned.horizon), place: 0 };
                 let waiting = &self.state.crews[dependent.crew.at()].waiting;
                 waiting.range(near..).any(|(_, run)| {
-                    run.met[dependent.need]
-                        .as_ref()
-                        .is_some_and(|met| met.slice == slice)
+                    run.met[dependent.need].as_ref().is_some_and(|met| met.slice == slice)
                 })
             };
             if other.by_landing && !found && !just_made() {
@@ -207,11 +180,7 @@ impl Engine {
         if self.state.crews[crew.at()].health.disabled.is_some() {
             // Its next turn ends the run (rule C8).
             let still_to_come = plan.crew(crew).level > turn.level;
-            let next = if still_to_come {
-                turn.slice
-            } else {
-                turn.slice.next()
-            };
+            let next = if still_to_come { turn.slice } else { turn.slice.next() };
             self.state.agenda.insert((next, crew));
         }
     }
@@ -242,19 +211,13 @@ impl Turn {
         let before = &self.merged;
         let mut after: Context = before.clone();
         if let Err(error) = after.apply_all(diff) {
-            return Err(Failure {
-                reason: Reason::CtxType,
-                message: error.to_string(),
-            });
+            return Err(Failure { reason: Reason::CtxType, message: error.to_string() });
         }
         if after.bytes() > settings.max_bytes && after.bytes() > before.bytes() {
             let (got, most) = (after.bytes(), settings.max_bytes);
             let message =
                 format!("the context would have {got} bytes, `context.max_bytes` is {most}");
-            return Err(Failure {
-                reason: Reason::CtxSize,
-                message,
-            });
+            return Err(Failure { reason: Reason::CtxSize, message });
         }
         let mut conflicts = Vec::new();
         if self.writes.has_strangers(crew, sees_own) {
@@ -268,14 +231,9 @@ impl Turn {
             && let Some(conflict) = conflicts.first()
         {
             let first = run_name(&plan.crew(conflict.first.crew).spec.name, conflict.first);
-            let message = format!(
-                "wrote `{}`, which `{first}` wrote in the same slice",
-                conflict.dotted()
-            );
-            return Err(Failure {
-                reason: Reason::CtxConflict,
-                message,
-            });
+            let message =
+                format!("wrote `{}`, which `{first}` wrote in the same slice", conflict.dotted());
+            return Err(Failure { reason: Reason::CtxConflict, message });
         }
         self.merged = after;
         Ok(conflicts)

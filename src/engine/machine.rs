@@ -245,10 +245,7 @@ impl Engine {
             return Err(Divergence::Differs { journal, engine });
         }
         if let Some(why) = self.impossible(&record) {
-            return Err(Divergence::Impossible {
-                journal: Box::new(record),
-                why,
-            });
+            return Err(Divergence::Impossible { journal: Box::new(record), why });
         }
         self.fold(at, record);
         Ok(())
@@ -264,8 +261,7 @@ impl Engine {
             self.records.push((self.state.now, record));
         }
         for parcel in &self.state.outbox {
-            self.commands
-                .push_back(Command::Publish(Arc::clone(parcel)));
+            self.commands.push_back(Command::Publish(Arc::clone(parcel)));
         }
         if self.state.finished {
             self.commands.push_back(Command::Finished);
@@ -312,22 +308,13 @@ impl Engine {
             return;
         }
         self.state.parcels += 1;
-        let parcel = Arc::new(Parcel {
-            number: self.state.parcels,
-            slice,
-            items,
-        });
+        let parcel = Arc::new(Parcel { number: self.state.parcels, slice, items });
         self.state.outbox.push_back(Arc::clone(&parcel));
         self.command(Command::Publish(parcel));
     }
 
     pub(super) fn published(&mut self, through: u64) {
-        while self
-            .state
-            .outbox
-            .front()
-            .is_some_and(|parcel| parcel.number <= through)
-        {
+        while self.state.outbox.front().is_some_and(|parcel| parcel.number <= through) {
             self.state.outbox.pop_front();
         }
     }

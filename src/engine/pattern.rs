@@ -80,9 +80,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 pub fn grants(path_glob: &str, path: &[impl AsRef<str>]) -> bool {
     let mut parts = path.iter();
     path_glob.split('.').all(|wanted| {
-        parts
-            .next()
-            .is_some_and(|part| glob(wanted.as_bytes(), part.as_ref().as_bytes()))
+        parts.next().is_some_and(|part| glob(wanted.as_bytes(), part.as_ref().as_bytes()))
     })
 }
 
@@ -90,9 +88,7 @@ pub fn grants(path_glob: &str, path: &[impl AsRef<str>]) -> bool {
 pub fn grants_below(path_glob: &str, path: &[impl AsRef<str>]) -> bool {
     let mut wanted = path_glob.split('.');
     path.iter().all(|part| {
-        wanted
-            .next()
-            .is_some_and(|want| glob(want.as_bytes(), part.as_ref().as_bytes()))
+        wanted.next().is_some_and(|want| glob(want.as_bytes(), part.as_ref().as_bytes()))
     })
 }
 
@@ -103,9 +99,7 @@ mod tests {
     #[test]
     fn c1_a_trigger_is_an_exact_kind_a_star_or_a_glob() {
         let matches = |pattern: &str, kind: &str| {
-            Pattern::new(pattern)
-                .unwrap()
-                .matches(&Kind::new(kind).unwrap())
+            Pattern::new(pattern).unwrap().matches(&Kind::new(kind).unwrap())
         };
         assert!(matches("goal", "goal"));
         assert!(!matches("goal", "goals"));

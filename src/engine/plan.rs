@@ -68,9 +68,7 @@ impl Plan {
     pub fn check(crews: Vec<CrewSpec>, settings: StreamSettings) -> Result<Arc<Self>, PlanError> {
         let mut problems = Vec::new();
         if crews.len() > settings.limits.crews {
-            problems.push(Problem::TooManyCrews {
-                limit: settings.limits.crews,
-            });
+            problems.push(Problem::TooManyCrews { limit: settings.limits.crews });
         }
         check_names(&crews, &settings, &mut problems);
         for crew in &crews {
@@ -80,17 +78,12 @@ impl Plan {
         if !problems.is_empty() {
             return Err(PlanError(problems));
         }
-        order(crews, settings)
-            .map(Arc::new)
-            .map_err(|problem| PlanError(vec![problem]))
+        order(crews, settings).map(Arc::new).map_err(|problem| PlanError(vec![problem]))
     }
 
     /// The crew of a name.
     pub fn find(&self, name: &str) -> Option<CrewIx> {
-        let at = self
-            .crews
-            .iter()
-            .position(|crew| crew.spec.name.as_str() == name)?;
+        let at = self.crews.iter().position(|crew| crew.spec.name.as_str() == name)?;
         Some(CrewIx::from_place(at))
     }
 
@@ -105,18 +98,10 @@ impl Plan {
 
     /// The crews a kind wakes, in the order of rule O2.
     pub fn route(&self, kind: &Kind) -> Vec<CrewIx> {
-        let mut woken: BTreeSet<CrewIx> = self
-            .exact
-            .get(kind)
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect();
+        let mut woken: BTreeSet<CrewIx> =
+            self.exact.get(kind).into_iter().flatten().copied().collect();
         woken.extend(
-            self.globs
-                .iter()
-                .filter(|(glob, _)| glob.matches(kind))
-                .map(|(_, crew)| *crew),
+            self.globs.iter().filter(|(glob, _)| glob.matches(kind)).map(|(_, crew)| *crew),
         );
         woken.into_iter().collect()
     }
@@ -126,9 +111,7 @@ fn check_names(crews: &[CrewSpec], settings: &StreamSettings, problems: &mut Vec
     let mut names = BTreeSet::new();
     for crew in crews {
         if !names.insert(&crew.name) {
-            problems.push(Problem::DuplicateCrew {
-                crew: crew.name.clone(),
-            });
+            problems.push(Problem::DuplicateCrew { crew: crew.name.clone() });
         }
     }
     let all = || names.iter().map(|name| name.as_str());
@@ -145,12 +128,7 @@ fn check_names(crews: &[CrewSpec], settings: &StreamSettings, problems: &mut Vec
             }
         }
     }
-    for name in settings
-        .context
-        .access
-        .keys()
-        .filter(|name| !names.contains(*name))
-    {
+    for name in settings.context.access.keys().filter(|name| !names.contains(*name)) {
         problems.push(Problem::UnknownAccess {
             crew: name.clone(),
             meant: closest(name.as_str(), all()),
@@ -161,12 +139,7 @@ fn check_names(crews: &[CrewSpec], settings: &StreamSettings, problems: &mut Vec
 fn check_crew(crew: &CrewSpec, settings: &StreamSettings, problems: &mut Vec<Problem>) {
     let limits = &settings.limits;
     let mut refuse = |field: &'static str, value: String, right: String| {
-        problems.push(Problem::BadValue {
-            crew: crew.name.clone(),
-            field,
-            value,
-            right,
-        });
+        problems.push(Problem::BadValue { crew: crew.name.clone(), field, value, right });
     };
     if crew.concurrency == 0 {
         refuse("concurrency", "0".into(), "1 or more".into());
@@ -179,21 +152,13 @@ fn check_crew(crew: &CrewSpec, settings: &StreamSettings, problems: &mut Vec<Pro
     }
     if crew.retry.attempts == 0 || crew.retry.attempts > limits.attempts {
         let value = crew.retry.attempts.to_string();
-        refuse(
-            "retry.attempts",
-            value,
-            format!("1 to {} (`Limits::attempts`)", limits.attempts),
-        );
+        refuse("retry.attempts", value, format!("1 to {} (`Limits::attempts`)", limits.attempts));
     }
     if let Timing::Let { slices: 0, .. } = crew.timing {
         refuse("timing.let", "0".into(), "1 or more slices".into());
     }
     if crew.timing == Timing::Sync && crew.timeout.is_none() {
-        refuse(
-            "timing",
-            "sync".into(),
-            "`timeout_ms` beside it, since commits wait for it".into(),
-        );
+        refuse("timing", "sync".into(), "`timeout_ms` beside it, since commits wait for it".into());
     }
     if crew.timeout == Some(super::Span::ZERO) {
         refuse("timeout_ms", "0".into(), "1 or more".into());
@@ -201,11 +166,7 @@ fn check_crew(crew: &CrewSpec, settings: &StreamSettings, problems: &mut Vec<Pro
     let far = limits.need_offset;
     let too_far = |need: &&Need| need.offset().unsigned_abs() > far.unsigned_abs();
     for need in crew.needs.iter().filter(too_far) {
-        refuse(
-            "needs",
-            need.to_string(),
-            format!("an offset from -{far} to {far}"),
-        );
+        refuse("needs", need.to_string(), format!("an offset from -{far} to {far}"));
     }
     if crew.start == StartAt::Arrival {
         let waits = !crew.needs.is_empty() && crew.wait != WaitPolicy::None;
@@ -224,21 +185,12 @@ fn check_crew(crew: &CrewSpec, settings: &StreamSettings, problems: &mut Vec<Pro
             refuse("start", "arrival".into(), right.into());
         }
         if crew.timing != Timing::Async {
-            refuse(
-                "start",
-                "arrival".into(),
-                "`timing: async` beside it".into(),
-            );
+            refuse("start", "arrival".into(), "`timing: async` beside it".into());
         }
     }
-    let has_crew_need = crew
-        .needs
-        .iter()
-        .any(|need| matches!(need, Need::Crew { .. }));
+    let has_crew_need = crew.needs.iter().any(|need| matches!(need, Need::Crew { .. }));
     if crew.triggers.is_empty() && !has_crew_need {
-        problems.push(Problem::NeverRuns {
-            crew: crew.name.clone(),
-        });
+        problems.push(Problem::NeverRuns { crew: crew.name.clone() });
     }
 }
 
@@ -279,25 +231,15 @@ fn order(mut crews: Vec<CrewSpec>, settings: StreamSettings) -> Result<Plan, Pro
         cycle.into_iter().map(|at| crews[at].name.clone()).collect()
     };
     crews.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
-    let levels =
-        graph::levels(&needed_crews(&crews, |_, need| need.offset() == 0)).map_err(|cycle| {
-            Problem::Cycle {
-                crews: spell(&crews, cycle),
-            }
-        })?;
-    graph::levels(&needed_crews(&crews, |crew, _| crew.triggers.is_empty())).map_err(|cycle| {
-        Problem::EndlessLoop {
-            crews: spell(&crews, cycle),
-        }
-    })?;
+    let levels = graph::levels(&needed_crews(&crews, |_, need| need.offset() == 0))
+        .map_err(|cycle| Problem::Cycle { crews: spell(&crews, cycle) })?;
+    graph::levels(&needed_crews(&crews, |crew, _| crew.triggers.is_empty()))
+        .map_err(|cycle| Problem::EndlessLoop { crews: spell(&crews, cycle) })?;
 
     let mut ranked: Vec<(u32, CrewSpec)> = levels.into_iter().zip(crews).collect();
     ranked.sort_by_key(|(level, _)| *level);
-    let places: BTreeMap<CrewName, CrewIx> = ranked
-        .iter()
-        .zip(0..)
-        .map(|((_, crew), at)| (crew.name.clone(), CrewIx(at)))
-        .collect();
+    let places: BTreeMap<CrewName, CrewIx> =
+        ranked.iter().zip(0..).map(|((_, crew), at)| (crew.name.clone(), CrewIx(at))).collect();
     let kinds: BTreeSet<&Kind> = ranked
         .iter()
         .flat_map(|(_, crew)| &crew.needs)
@@ -308,22 +250,14 @@ fn order(mut crews: Vec<CrewSpec>, settings: StreamSettings) -> Result<Plan, Pro
         .collect();
     let mut needed_kinds: Vec<NeededKind> = kinds
         .into_iter()
-        .map(|kind| NeededKind {
-            kind: kind.clone(),
-            dependents: Vec::new(),
-            horizon: 0,
-        })
+        .map(|kind| NeededKind { kind: kind.clone(), dependents: Vec::new(), horizon: 0 })
         .collect();
     let mut planned: Vec<Planned> = ranked
         .into_iter()
         .map(|(level, spec)| Planned {
             level,
             by_landing: spec.triggers.is_empty(),
-            needs: spec
-                .needs
-                .iter()
-                .map(|need| resolve(need, &places, &needed_kinds))
-                .collect(),
+            needs: spec.needs.iter().map(|need| resolve(need, &places, &needed_kinds)).collect(),
             dependents: Vec::new(),
             horizon: 0,
             spec,
@@ -339,26 +273,14 @@ fn order(mut crews: Vec<CrewSpec>, settings: StreamSettings) -> Result<Plan, Pro
             }
         }
     }
-    let starts_on_arrival = planned
-        .iter()
-        .any(|crew| crew.spec.start == StartAt::Arrival);
-    Ok(Plan {
-        starts_on_arrival,
-        settings,
-        crews: planned,
-        needed_kinds,
-        exact,
-        globs,
-    })
+    let starts_on_arrival = planned.iter().any(|crew| crew.spec.start == StartAt::Arrival);
+    Ok(Plan { starts_on_arrival, settings, crews: planned, needed_kinds, exact, globs })
 }
 
 /// For each crew the places of those crews it needs that `wanted` picks.
 fn needed_crews(crews: &[CrewSpec], wanted: impl Fn(&CrewSpec, &Need) -> bool) -> Vec<Vec<usize>> {
-    let place: BTreeMap<&CrewName, usize> = crews
-        .iter()
-        .enumerate()
-        .map(|(at, crew)| (&crew.name, at))
-        .collect();
+    let place: BTreeMap<&CrewName, usize> =
+        crews.iter().enumerate().map(|(at, crew)| (&crew.name, at)).collect();
     let needed = |crew: &CrewSpec| {
         crew.needs
             .iter()
@@ -384,11 +306,8 @@ fn resolve(need: &Need, places: &BTreeMap<CrewName, CrewIx>, kinds: &[NeededKind
 
 /// Tells everything needed who needs it, and for how long.
 fn link(crews: &mut [Planned], kinds: &mut [NeededKind]) {
-    let farthest = crews
-        .iter()
-        .flat_map(|crew| &crew.spec.needs)
-        .map(|need| need.offset().abs())
-        .max();
+    let farthest =
+        crews.iter().flat_map(|crew| &crew.spec.needs).map(|need| need.offset().abs()).max();
     let horizon = farthest.unwrap_or(0).saturating_mul(2).saturating_add(1);
     for at in 0..crews.len() {
         for need in 0..crews[at].needs.len() {

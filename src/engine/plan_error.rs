@@ -32,7 +32,7 @@ pub enum Problem {
         crew: CrewName,
     },
     /// A need on a crew that is not there (rule N6).
-    #[error("crew `{crew}` needs `{needs}`, which no crew provides{}", hint(.meant))]
+    #[error("crew `{crew}` needs `{needs}`, which no crew provides{}", hint(.meant.as_ref()))]
     UnknownCrew {
         /// Who needs it.
         crew: CrewName,
@@ -42,7 +42,7 @@ pub enum Problem {
         meant: Option<String>,
     },
     /// Access rules for a crew that is not there.
-    #[error("`context.access` names `{crew}`, which is no crew{}", hint(.meant))]
+    #[error("`context.access` names `{crew}`, which is no crew{}", hint(.meant.as_ref()))]
     UnknownAccess {
         /// The name.
         crew: CrewName,
@@ -50,7 +50,7 @@ pub enum Problem {
         meant: Option<String>,
     },
     /// A kind that `kinds` does not list (rule N6).
-    #[error("crew `{crew}` names kind `{kind}`, which `kinds` does not list{}", hint(.meant))]
+    #[error("crew `{crew}` names kind `{kind}`, which `kinds` does not list{}", hint(.meant.as_ref()))]
     UnknownKind {
         /// Whose trigger or need.
         crew: CrewName,
@@ -99,17 +99,10 @@ pub enum Problem {
     },
 }
 
-fn hint(meant: &Option<String>) -> String {
-    meant
-        .as_ref()
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
+fn hint(meant: Option<&String>) -> String {
+    meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 fn path(crews: &[CrewName]) -> String {
-    crews
-        .iter()
-        .map(|crew| format!("`{crew}`"))
-        .collect::<Vec<_>>()
-        .join(" → ")
+    crews.iter().map(|crew| format!("`{crew}`")).collect::<Vec<_>>().join(" → ")
 }

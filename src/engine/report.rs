@@ -23,13 +23,7 @@ impl Report {
     /// Forgets the slice, not the memory: a part that grew large for one slice goes all the same.
     pub fn clear(&mut self) {
         const KEPT: usize = 1 << 20;
-        let Self {
-            members,
-            outcomes,
-            diff,
-            actions,
-            text,
-        } = self;
+        let Self { members, outcomes, diff, actions, text } = self;
         for part in [members, outcomes, diff, actions, text] {
             if part.capacity() > KEPT {
                 *part = Vec::new();
@@ -163,11 +157,7 @@ impl Report {
         out.extend_from_slice(b",\"run\":\"");
         write_run_name(crew, action.run, out);
         out.push(b'"');
-        after(
-            "stream_id",
-            action.stream.as_ref().map(StreamId::as_str),
-            out,
-        );
+        after("stream_id", action.stream.as_ref().map(StreamId::as_str), out);
         after("traceparent", action.traceparent.as_deref(), out);
         after("transaction_id", action.transaction_id.as_deref(), out);
         out.extend_from_slice(b",\"ts\":");
@@ -218,10 +208,7 @@ fn write_op(op: &Op, out: &mut Vec<u8>) {
     let (name, value) = match &op.change {
         Change::Set(value) => ("set", Some(value.to_canonical())),
         Change::Delete => ("delete", None),
-        Change::Incr(by) => (
-            "incr",
-            Some(crate::json::Json::Number(by.clone()).to_canonical()),
-        ),
+        Change::Incr(by) => ("incr", Some(crate::json::Json::Number(by.clone()).to_canonical())),
         Change::Append(value) => ("append", Some(value.to_canonical())),
         Change::Object => ("object", None),
     };

@@ -18,13 +18,8 @@ impl Engine {
             .iter()
             .position(|running| running.run.key == run.key && running.attempt == attempt);
         let at = at.expect("only results of attempts under way become records");
-        if let Phase::InFlight {
-            deadline: Some(deadline),
-        } = crew.running[at].phase
-        {
-            self.state
-                .timers
-                .remove(&(deadline, Timer::Deadline(run, attempt)));
+        if let Phase::InFlight { deadline: Some(deadline) } = crew.running[at].phase {
+            self.state.timers.remove(&(deadline, Timer::Deadline(run, attempt)));
         }
         let plan = Arc::clone(&self.plan);
         self.end_attempt(&plan, run.crew, at, outcome);
@@ -35,10 +30,7 @@ impl Engine {
             return;
         }
         let crew = &self.state.crews[run.crew.at()];
-        let at = crew
-            .running
-            .iter()
-            .position(|running| running.run.key == run.key);
+        let at = crew.running.iter().position(|running| running.run.key == run.key);
         let at = at.expect("it is in flight");
         self.command(Command::Cancel { run, attempt });
         let limit = self.plan.crew(run.crew).spec.timeout.unwrap_or_default();
@@ -50,24 +42,11 @@ impl Engine {
     /// §7: a `let` run that must land now is not back.
     pub(super) fn miss(&mut self, crew: CrewIx, at: usize, slice: Slice) {
         let running = &mut self.state.crews[crew.at()].running[at];
-        let (run, attempt) = (
-            RunId {
-                crew,
-                key: running.run.key,
-            },
-            running.attempt,
-        );
-        if let Phase::InFlight {
-            deadline: Some(deadline),
-        } = running.phase
-        {
-            self.state
-                .timers
-                .remove(&(deadline, Timer::Deadline(run, attempt)));
+        let (run, attempt) = (RunId { crew, key: running.run.key }, running.attempt);
+        if let Phase::InFlight { deadline: Some(deadline) } = running.phase {
+            self.state.timers.remove(&(deadline, Timer::Deadline(run, attempt)));
         }
-        self.state
-            .timers
-            .retain(|(_, timer)| *timer != Timer::Retry(run));
+        self.state.timers.retain(|(_, timer)| *timer != Timer::Retry(run));
         self.command(Command::Cancel { run, attempt });
         let message = format!("was not back by slice {}, in which it had to land", slice.0);
         let plan = Arc::clone(&self.plan);
@@ -77,34 +56,20 @@ impl Engine {
     fn end_attempt(&mut self, plan: &Plan, crew: CrewIx, at: usize, outcome: Outcome) {
         let spec = &plan.crew(crew).spec;
         // The slice a `let` run lands in may be the one worked on, waiting for just this run.
-        let here = self
-            .state
-            .turn
-            .as_ref()
-            .filter(|turn| !turn.landed)
-            .map(|turn| turn.slice);
+        let here = self.state.turn.as_ref().filter(|turn| !turn.landed).map(|turn| turn.slice);
         let running = &mut self.state.crews[crew.at()].running[at];
-        let run = RunId {
-            crew,
-            key: running.run.key,
-        };
+        let run = RunId { crew, key: running.run.key };
         if let Outcome::Failed(failure) = &outcome
             && running.attempt < spec.retry.attempts
         {
             let (attempt, failure) = (running.attempt, failure.clone());
             let pause = spec.retry.pause_after(attempt);
             running.phase = Phase::Paused;
-            self.note(|| Fact::AttemptFailed {
-                run,
-                attempt,
-                failure,
-            });
+            self.note(|| Fact::AttemptFailed { run, attempt, failure });
             if pause == super::Span::ZERO {
                 self.try_again(run);
             } else {
-                self.state
-                    .timers
-                    .insert((self.state.now.plus(pause), Timer::Retry(run)));
+                self.state.timers.insert((self.state.now.plus(pause), Timer::Retry(run)));
             }
             return;
         }
@@ -121,11 +86,7 @@ impl Engine {
 
     pub(super) fn try_again(&mut self, run: RunId) {
         let crew = &mut self.state.crews[run.crew.at()];
-        let Some(at) = crew
-            .running
-            .iter()
-            .position(|running| running.run.key == run.key)
-        else {
+        let Some(at) = crew.running.iter().position(|running| running.run.key == run.key) else {
             return;
         };
         crew.running[at].attempt += 1;
@@ -154,10 +115,7 @@ impl Engine {
         let saw = self.saw(plan, crew, at);
         let running = self.state.crews[crew.at()].running.remove(at);
         let land = self.landing_slice(plan, crew, &running);
-        let run = RunId {
-            crew,
-            key: running.run.key,
-        };
+        let run = RunId { crew, key: running.run.key };
         let (outcome, diff) = match outcome {
             Outcome::Done(output) => match check(plan, crew, &running.view, &output) {
                 Ok(diff) => (Outcome::Done(output), diff),
@@ -166,23 +124,10 @@ impl Engine {
             failed @ Outcome::Failed(_) => (failed, None),
         };
         let missing = running.run.missing();
-        let clock = self
-            .state
-            .inbox
-            .clock
-            .expect("a run starts in a slice, which has an epoch");
+        let clock = self.state.inbox.clock.expect("a run starts in a slice, which has an epoch");
         let now = clock.end(running.slice);
         let triggers = running.run.triggers;
-        let finished = Finished {
-            key: run.key,
-            land,
-            outcome,
-            diff,
-            saw,
-            triggers,
-            now,
-            missing,
-        };
+        let finished = Finished { key: run.key, land, outcome, diff, saw, triggers, now, missing };
         if !plan.starts_at_close(crew) {
             let mut items = Vec::new();
             self.complete(plan, crew, &finished, &mut items);
@@ -209,18 +154,9 @@ impl Engine {
         let State { crews, stream, .. } = &mut self.state;
         let key = &mut crews[crew.at()].id_key;
         let key = key.get_or_insert_with(|| IdKey::new(stream, &plan.crew(crew).spec.name));
-        let run = RunId {
-            crew,
-            key: finished.key,
-        };
-        let actions = action::complete(
-            stream,
-            key,
-            run,
-            &finished.triggers,
-            finished.now,
-            &output.actions,
-        );
+        let run = RunId { crew, key: finished.key };
+        let actions =
+            action::complete(stream, key, run, &finished.triggers, finished.now, &output.actions);
         into.extend(actions);
     }
 
@@ -275,10 +211,8 @@ fn check(
             format!("made {got} context changes, the limit is {most} (`Limits::ops_per_run`)");
         return fail(Reason::Limit, message);
     }
-    if let Some(draft) = output
-        .actions
-        .iter()
-        .find(|draft| draft.payload.as_bytes().len() > limits.payload_bytes)
+    if let Some(draft) =
+        output.actions.iter().find(|draft| draft.payload.as_bytes().len() > limits.payload_bytes)
     {
         let (got, most) = (draft.payload.as_bytes().len(), limits.payload_bytes);
         let message = format!(

@@ -203,10 +203,7 @@ impl Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self {
-            attempts: 1,
-            backoff: Span::ZERO,
-        }
+        Self { attempts: 1, backoff: Span::ZERO }
     }
 }
 
@@ -260,11 +257,7 @@ pub struct ContextSettings {
 
 impl Default for ContextSettings {
     fn default() -> Self {
-        Self {
-            max_bytes: 4_096,
-            conflicts: Conflicts::default(),
-            access: BTreeMap::new(),
-        }
+        Self { max_bytes: 4_096, conflicts: Conflicts::default(), access: BTreeMap::new() }
     }
 }
 

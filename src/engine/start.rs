@@ -54,14 +54,7 @@ impl Engine {
         }
         let view = self.view(crew, spec, &run, slice);
         let phase = Phase::InFlight { deadline: None };
-        let running = Running {
-            run,
-            attempt: 1,
-            slice,
-            land_at,
-            view,
-            phase,
-        };
+        let running = Running { run, attempt: 1, slice, land_at, view, phase };
         self.state.crews[crew.at()].running.push(running);
         self.state.counters.started += 1;
         let last = self.state.crews[crew.at()].running.len() - 1;
@@ -73,39 +66,20 @@ impl Engine {
         let timeout = self.plan.crew(crew).spec.timeout;
         let now = self.state.now;
         let running = &mut self.state.crews[crew.at()].running[at];
-        let run = RunId {
-            crew,
-            key: running.run.key,
-        };
+        let run = RunId { crew, key: running.run.key };
         let (attempt, slice) = (running.attempt, running.slice);
         let deadline = timeout.map(|timeout| now.plus(timeout));
         running.phase = Phase::InFlight { deadline };
-        let met: Vec<Option<Slice>> = running
-            .run
-            .met
-            .iter()
-            .map(|met| met.as_ref().map(|met| met.slice))
-            .collect();
+        let met: Vec<Option<Slice>> =
+            running.run.met.iter().map(|met| met.as_ref().map(|met| met.slice)).collect();
         if let Some(deadline) = deadline {
-            self.state
-                .timers
-                .insert((deadline, Timer::Deadline(run, attempt)));
+            self.state.timers.insert((deadline, Timer::Deadline(run, attempt)));
         }
         if self.facts.is_some() {
             let met = met.clone();
-            self.note(|| Fact::Started {
-                run,
-                attempt,
-                slice,
-                met,
-            });
+            self.note(|| Fact::Started { run, attempt, slice, met });
         }
-        self.derive(Record::Start {
-            run,
-            attempt,
-            slice,
-            met,
-        });
+        self.derive(Record::Start { run, attempt, slice, met });
         self.command_start(crew, at);
     }
 
@@ -115,21 +89,12 @@ impl Engine {
             return;
         }
         let running = &self.state.crews[crew.at()].running[at];
-        let clock = self
-            .state
-            .inbox
-            .clock
-            .expect("a run starts in a slice, which has an epoch");
+        let clock = self.state.inbox.clock.expect("a run starts in a slice, which has an epoch");
         let access = &self.plan.settings.context.access;
-        let access = match access.is_empty() {
-            true => None,
-            false => access.get(&self.plan.crew(crew).spec.name),
-        };
+        let access =
+            if access.is_empty() { None } else { access.get(&self.plan.crew(crew).spec.name) };
         let job = Job {
-            run: RunId {
-                crew,
-                key: running.run.key,
-            },
+            run: RunId { crew, key: running.run.key },
             attempt: running.attempt,
             slice: running.slice,
             now: clock.end(running.slice),
@@ -144,45 +109,26 @@ impl Engine {
     /// earlier runs changed in this slice.
     fn view(&mut self, crew: CrewIx, spec: &CrewSpec, run: &Run, slice: Slice) -> Context {
         let saw = self.seen_crews(spec, crew, run, slice);
-        let State {
-            crews,
-            turn,
-            context,
-            commits,
-            ..
-        } = &mut self.state;
+        let State { crews, turn, context, commits, .. } = &mut self.state;
         let CrewState { view, finished, .. } = &mut crews[crew.at()];
         let commits = run.base.as_ref().map_or(*commits, |base| base.commits);
         let is_same = |view: &&mut CachedView| {
             view.slice == slice && view.commits == commits && view.saw == saw
         };
-        let view = match view.as_mut().filter(is_same) {
-            Some(same) => same,
-            None => {
-                let mut base = run
-                    .base
-                    .as_ref()
-                    .map_or(&*context, |base| &base.context)
-                    .clone();
-                let diffs = turn.as_ref().map(|turn| &turn.diffs);
-                for diff in saw.iter().filter_map(|crew| diffs?.get(crew)).flatten() {
-                    // It was applied to what has landed; where that cannot be repeated on this
-                    // view, the view goes without it.
-                    let _skipped = base.apply_all(diff);
-                }
-                view.insert(CachedView {
-                    slice,
-                    commits,
-                    saw,
-                    context: base,
-                    applied: 0,
-                })
+        let view = if let Some(same) = view.as_mut().filter(is_same) {
+            same
+        } else {
+            let mut base = run.base.as_ref().map_or(&*context, |base| &base.context).clone();
+            let diffs = turn.as_ref().map(|turn| &turn.diffs);
+            for diff in saw.iter().filter_map(|crew| diffs?.get(crew)).flatten() {
+                // It was applied to what has landed; where that cannot be repeated on this
+                // view, the view goes without it.
+                let _skipped = base.apply_all(diff);
             }
+            view.insert(CachedView { slice, commits, saw, context: base, applied: 0 })
         };
         if spec.concurrency == 1 {
-            let own = finished[view.applied..]
-                .iter()
-                .filter(|finished| finished.land == slice);
+            let own = finished[view.applied..].iter().filter(|finished| finished.land == slice);
             for diff in own.filter_map(|finished| finished.diff.as_ref()) {
                 let _skipped = view.context.apply_all(diff);
             }
@@ -204,11 +150,7 @@ impl Engine {
         let Some(turn) = turn.filter(|_| !run.met.is_empty()) else {
             return SmallVec::new();
         };
-        let needs = spec
-            .needs
-            .iter()
-            .zip(&self.plan.crew(crew).needs)
-            .zip(&run.met);
+        let needs = spec.needs.iter().zip(&self.plan.crew(crew).needs).zip(&run.met);
         let mut saw: SmallVec<[CrewIx; 2]> = needs
             .filter_map(|((need, ix), met)| match (need, ix, met) {
                 (Need::Crew { offset: 0, .. }, super::plan::NeedIx::Crew(ix), Some(met))

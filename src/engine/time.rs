@@ -20,9 +20,7 @@ impl Timestamp {
 
     /// From microseconds since 1970; `None` outside the years 1 to 9999.
     pub fn from_micros(micros: i64) -> Option<Self> {
-        (Self::MIN.0..=Self::MAX.0)
-            .contains(&micros)
-            .then_some(Self(micros))
+        (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
     }
 
     /// Microseconds since 1970.
@@ -33,21 +31,13 @@ impl Timestamp {
     /// This instant moved by `span`, held within the years 1 to 9999.
     #[must_use]
     pub fn plus(self, span: Span) -> Self {
-        Self(
-            self.0
-                .saturating_add(span.0)
-                .clamp(Self::MIN.0, Self::MAX.0),
-        )
+        Self(self.0.saturating_add(span.0).clamp(Self::MIN.0, Self::MAX.0))
     }
 
     /// This instant moved back by `span`, held within the years 1 to 9999.
     #[must_use]
     pub fn minus(self, span: Span) -> Self {
-        Self(
-            self.0
-                .saturating_sub(span.0)
-                .clamp(Self::MIN.0, Self::MAX.0),
-        )
+        Self(self.0.saturating_sub(span.0).clamp(Self::MIN.0, Self::MAX.0))
     }
 }
 
@@ -91,9 +81,7 @@ pub struct Beat(NonZeroU32);
 impl Beat {
     /// `None` outside 1 to 10 000 ms.
     pub fn from_ms(ms: u32) -> Option<Self> {
-        NonZeroU32::new(ms)
-            .filter(|ms| ms.get() <= 10_000)
-            .map(Self)
+        NonZeroU32::new(ms).filter(|ms| ms.get() <= 10_000).map(Self)
     }
 
     /// Milliseconds.
@@ -148,10 +136,7 @@ impl Clock {
 
     /// First instant of a slice.
     pub fn start(self, slice: Slice) -> Timestamp {
-        let micros = slice
-            .0
-            .saturating_mul(self.beat.micros())
-            .saturating_add(self.epoch0.0);
+        let micros = slice.0.saturating_mul(self.beat.micros()).saturating_add(self.epoch0.0);
         Timestamp(micros.clamp(Timestamp::MIN.0, Timestamp::MAX.0))
     }
 

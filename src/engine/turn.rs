@@ -77,9 +77,7 @@ impl Engine {
             while let Some(arrived) = members.next_if(|next| next.event.kind == kind) {
                 turn.report.member(&arrived);
                 for &crew in route.iter().filter(|crew| plan.starts_at_close(**crew)) {
-                    self.state.crews[crew.at()]
-                        .pending
-                        .push(Arc::clone(&arrived));
+                    self.state.crews[crew.at()].pending.push(Arc::clone(&arrived));
                 }
             }
             turn.active.extend(route.iter());
@@ -115,11 +113,7 @@ impl Engine {
         turn.landed = false;
         turn.here.clear();
         let slice = turn.slice;
-        while let Some(&crew) = self
-            .state
-            .turn
-            .as_ref()
-            .and_then(|turn| turn.active.first())
+        while let Some(&crew) = self.state.turn.as_ref().and_then(|turn| turn.active.first())
             && self.plan.crew(crew).level == level
         {
             let turn = self.state.turn.as_mut().expect("a turn is being worked on");
@@ -137,25 +131,14 @@ impl Engine {
         let Some(turn) = self.state.turn.take() else {
             return;
         };
-        let Turn {
-            slice,
-            finishing,
-            merged,
-            mut report,
-            mut items,
-            errors,
-            ..
-        } = turn;
+        let Turn { slice, finishing, merged, mut report, mut items, errors, .. } = turn;
         self.state.done = Some(slice);
         if finishing {
             self.state.finished = true;
             self.state.inbox.close(slice, &self.plan.settings);
         }
         if !report.is_empty() {
-            let digest = self
-                .state
-                .digest
-                .expect("a slice with something in it has an epoch");
+            let digest = self.state.digest.expect("a slice with something in it has an epoch");
             let text = report.text(slice);
             let digest = digest.after(text);
             self.state.digest = Some(digest);
@@ -164,12 +147,7 @@ impl Engine {
             if self.facts.is_some() {
                 let report = String::from_utf8_lossy(text).into_owned();
                 let context = self.state.context.clone();
-                self.note(|| Fact::Committed {
-                    slice,
-                    digest,
-                    report,
-                    context,
-                });
+                self.note(|| Fact::Committed { slice, digest, report, context });
             }
             self.derive(Record::Commit { slice, digest });
             items.extend(errors.into_iter().map(Emission::Error));
@@ -212,7 +190,7 @@ impl Engine {
             None => crew.stop_waiting(run.key),
         };
         if let Some(ended) = ended {
-            self.end_run(run, reason, ended.missing());
+            self.end_run(run, reason, &ended.missing());
         }
     }
 
@@ -233,18 +211,9 @@ impl Engine {
             let failures = health.failures;
             self.state.agenda.insert((from, ix));
             let what = Trouble::CrewDisabled { failures };
-            let error = ErrorEvent {
-                crew: spec.name.clone(),
-                run: None,
-                slice,
-                what,
-                missing: Vec::new(),
-            };
-            self.note(|| Fact::Disabled {
-                crew: ix,
-                from,
-                until,
-            });
+            let error =
+                ErrorEvent { crew: spec.name.clone(), run: None, slice, what, missing: Vec::new() };
+            self.note(|| Fact::Disabled { crew: ix, from, until });
             if let Some(turn) = &mut self.state.turn {
                 turn.report.error(&error);
                 turn.errors.push(error);
@@ -253,12 +222,10 @@ impl Engine {
     }
 
     /// Writes down that a run ended without running, and tells the error sink where it matters.
-    pub(super) fn end_run(&mut self, run: RunId, reason: Reason, missing: Vec<usize>) {
+    pub(super) fn end_run(&mut self, run: RunId, reason: Reason, missing: &[usize]) {
         let spec = &self.plan.crews[run.crew.at()].spec;
-        let missing: Vec<String> = missing
-            .iter()
-            .map(|&need| spec.needs[need].to_string())
-            .collect();
+        let missing: Vec<String> =
+            missing.iter().map(|&need| spec.needs[need].to_string()).collect();
         let name = spec.name.clone();
         self.state.counters.ended += 1;
         let Some(turn) = &mut self.state.turn else {
@@ -266,37 +233,21 @@ impl Engine {
         };
         let slice = turn.slice;
         turn.report.ended(&name, run, reason, &missing);
-        if matches!(
-            reason,
-            Reason::Overflow | Reason::Expired | Reason::Unsatisfied
-        ) {
+        if matches!(reason, Reason::Overflow | Reason::Expired | Reason::Unsatisfied) {
             let message = match reason {
                 Reason::Overflow => format!(
                     "more than `max_backlog` ({}) runs waited, the oldest went",
                     spec.max_backlog
                 ),
-                Reason::Expired => format!(
-                    "did not start within `expire_after` ({}) slices",
-                    spec.expire_after
-                ),
+                Reason::Expired => {
+                    format!("did not start within `expire_after` ({}) slices", spec.expire_after)
+                }
                 _ => "the input ended before it could start".to_owned(),
             };
             let what = Trouble::Run(super::Failure { reason, message });
             let missing = missing.clone();
-            turn.errors.push(ErrorEvent {
-                crew: name,
-                run: Some(run.key),
-                slice,
-                what,
-                missing,
-            });
+            turn.errors.push(ErrorEvent { crew: name, run: Some(run.key), slice, what, missing });
         }
-        self.note(|| Fact::Ended {
-            run,
-            slice,
-            reason,
-            message: None,
-            missing,
-        });
+        self.note(|| Fact::Ended { run, slice, reason, message: None, missing });
     }
 }

@@ -133,12 +133,8 @@ fn sort_members(
     written.clear();
     written.extend_from_slice(&out[first..]);
     out.truncate(first);
-    let ends: SmallVec<[usize; 8]> = members
-        .iter()
-        .skip(1)
-        .map(|next| next.start - 1)
-        .chain([first + written.len()])
-        .collect();
+    let ends: SmallVec<[usize; 8]> =
+        members.iter().skip(1).map(|next| next.start - 1).chain([first + written.len()]).collect();
     let mut order: SmallVec<[usize; 8]> = (0..members.len()).collect();
     order.sort_by(|&a, &b| members[a].key.cmp(&members[b].key));
     for (nth, &index) in order.iter().enumerate() {

@@ -11,10 +11,7 @@ pub struct JsonLimits {
 
 impl Default for JsonLimits {
     fn default() -> Self {
-        Self {
-            depth: 128,
-            bytes: 1 << 20,
-        }
+        Self { depth: 128, bytes: 1 << 20 }
     }
 }
 
@@ -33,21 +30,11 @@ impl Place {
     /// Finds line and column; only errors pay for it.
     pub fn of(text: &[u8], offset: usize) -> Self {
         let before = &text[..offset.min(text.len())];
-        let line_start = before
-            .iter()
-            .rposition(|&b| b == b'\n')
-            .map_or(0, |at| at + 1);
+        let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
         let lines = before.split(|&b| b == b'\n').count() - 1;
-        let columns = before[line_start..]
-            .iter()
-            .filter(|&&b| b & 0xC0 != 0x80)
-            .count();
+        let columns = before[line_start..].iter().filter(|&&b| b & 0xC0 != 0x80).count();
         let from_1 = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);
-        Self {
-            line: from_1(lines),
-            column: from_1(columns),
-            offset,
-        }
+        Self { line: from_1(lines), column: from_1(columns), offset }
     }
 }
 
@@ -144,10 +131,7 @@ impl Fault {
 
     pub(crate) fn locate(self, text: &[u8]) -> JsonError {
         let (problem, offset) = *self.0;
-        JsonError {
-            problem,
-            place: Place::of(text, offset),
-        }
+        JsonError { problem, place: Place::of(text, offset) }
     }
 }
 

@@ -6,10 +6,7 @@ use proptest::{prelude::*, sample::Index};
 
 use super::*;
 
-const LIMITS: JsonLimits = JsonLimits {
-    depth: 128,
-    bytes: 1 << 20,
-};
+const LIMITS: JsonLimits = JsonLimits { depth: 128, bytes: 1 << 20 };
 
 /// A value with one of its many texts: white space, escapes and the order of keys are free.
 type Document = (Json, String);
@@ -19,20 +16,13 @@ fn space() -> impl Strategy<Value = &'static str> + Clone {
 }
 
 fn word() -> impl Strategy<Value = String> + Clone {
-    prop_oneof![
-        "[a-c]{0,2}",
-        "\\PC{0,4}",
-        "[\"\\\\\u{0}-\u{1f}a\u{7f}]{0,3}"
-    ]
+    prop_oneof!["[a-c]{0,2}", "\\PC{0,4}", "[\"\\\\\u{0}-\u{1f}a\u{7f}]{0,3}"]
 }
 
 /// `text` in quotes, with every character escaped or as few as JSON allows.
 fn quoted(text: &str, escape_all: bool) -> String {
     if escape_all {
-        let units: Vec<_> = text
-            .encode_utf16()
-            .map(|unit| format!("\\u{unit:04X}"))
-            .collect();
+        let units: Vec<_> = text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
         return format!("\"{}\"", units.concat());
     }
     let mut out = Vec::new();
@@ -68,15 +58,9 @@ fn document() -> impl Strategy<Value = Document> {
 }
 
 fn array(items: Vec<(Document, &str)>) -> Document {
-    let texts: Vec<_> = items
-        .iter()
-        .map(|((_, text), s)| format!("{s}{text}{s}"))
-        .collect();
+    let texts: Vec<_> = items.iter().map(|((_, text), s)| format!("{s}{text}{s}")).collect();
     let values = items.into_iter().map(|((value, _), _)| value).collect();
-    (
-        Json::Array(Arc::new(values)),
-        format!("[{}]", texts.join(",")),
-    )
+    (Json::Array(Arc::new(values)), format!("[{}]", texts.join(",")))
 }
 
 fn object(members: BTreeMap<String, (bool, u32, &str, Document)>) -> Document {
@@ -88,13 +72,8 @@ fn object(members: BTreeMap<String, (bool, u32, &str, Document)>) -> Document {
         .collect();
     texts.sort();
     let texts: Vec<_> = texts.into_iter().map(|(_, text)| text).collect();
-    let values = members
-        .into_iter()
-        .map(|(key, (_, _, _, (value, _)))| (Arc::from(key), value));
-    (
-        Json::Object(values.collect()),
-        format!("{{{}}}", texts.join(",")),
-    )
+    let values = members.into_iter().map(|(key, (_, _, _, (value, _)))| (Arc::from(key), value));
+    (Json::Object(values.collect()), format!("{{{}}}", texts.join(",")))
 }
 
 /// Both readers accept, with the same text, or both refuse.
@@ -194,8 +173,7 @@ fn alike(ours: &Json, theirs: &serde_json::Value) -> bool {
         }
         (Json::Object(a), Value::Object(b)) => {
             a.len() == b.len()
-                && b.iter()
-                    .all(|(key, b)| a.get(&**key).is_some_and(|a| alike(a, b)))
+                && b.iter().all(|(key, b)| a.get(&**key).is_some_and(|a| alike(a, b)))
         }
         _ => false,
     }
@@ -211,73 +189,37 @@ fn problem(text: &[u8]) -> JsonProblem {
 fn each_fault_has_its_own_problem() {
     use JsonProblem as P;
     let syntax = |expected, found| P::Syntax { expected, found };
-    assert_eq!(
-        problem(b""),
-        P::Eof {
-            expected: "a value"
-        }
-    );
+    assert_eq!(problem(b""), P::Eof { expected: "a value" });
     assert_eq!(problem(b"[1,]"), syntax("a value", ']'));
-    assert_eq!(
-        problem(b"{\"a\":1,}"),
-        syntax("a key in double quotes", '}')
-    );
+    assert_eq!(problem(b"{\"a\":1,}"), syntax("a key in double quotes", '}'));
     assert_eq!(problem(b"{a:1}"), syntax("a key in double quotes", 'a'));
     assert_eq!(problem(b"{\"a\" 1}"), syntax("`:`", '1'));
     assert_eq!(problem(b"[1 2]"), syntax("`,` or `]`", '2'));
     assert_eq!(problem(b"01"), syntax("no digit after a leading zero", '1'));
     assert_eq!(problem(b"+1"), syntax("a value", '+'));
-    assert_eq!(
-        problem(b"1."),
-        P::Eof {
-            expected: "a digit"
-        }
-    );
-    assert_eq!(
-        problem(b"nul"),
-        P::Eof {
-            expected: "`true`, `false` or `null`"
-        }
-    );
+    assert_eq!(problem(b"1."), P::Eof { expected: "a digit" });
+    assert_eq!(problem(b"nul"), P::Eof { expected: "`true`, `false` or `null`" });
     assert_eq!(problem(b"1 2"), P::TrailingData('2'));
     assert_eq!(problem(b"[NaN]"), P::NotANumber("NaN".into()));
     assert_eq!(problem(b"[-Infinity]"), P::NotANumber("-Infinity".into()));
     assert_eq!(problem(b"nan"), P::NotANumber("nan".into()));
     assert_eq!(problem(b"1e400"), P::NumberOutOfRange("1e400".into()));
     assert_eq!(problem(b"\"\\ud800\""), P::LoneSurrogate("\\ud800".into()));
-    assert_eq!(
-        problem(b"\"\\udc00\\ud800\""),
-        P::LoneSurrogate("\\udc00".into())
-    );
-    assert_eq!(
-        problem(b"\"\\ud800\\u0041\""),
-        P::LoneSurrogate("\\ud800".into())
-    );
-    assert_eq!(
-        problem(b"\"\\ud800\\ud800\""),
-        P::LoneSurrogate("\\ud800".into())
-    );
+    assert_eq!(problem(b"\"\\udc00\\ud800\""), P::LoneSurrogate("\\udc00".into()));
+    assert_eq!(problem(b"\"\\ud800\\u0041\""), P::LoneSurrogate("\\ud800".into()));
+    assert_eq!(problem(b"\"\\ud800\\ud800\""), P::LoneSurrogate("\\ud800".into()));
     assert_eq!(problem(b"\"\\x\""), P::Escape('x'));
     assert_eq!(problem(b"\"\n\""), P::ControlCharacter('\n'));
     assert_eq!(problem(b"\"\xff\""), P::NotUtf8);
     assert_eq!(problem(b"\xef\xbb\xbf1"), P::ByteOrderMark);
-    assert_eq!(
-        problem(br#"{"b":1,"\u0062":2}"#),
-        P::DuplicateKey("b".into())
-    );
-    assert_eq!(
-        problem(br#"{"b":1,"a":2,"b":3}"#),
-        P::DuplicateKey("b".into())
-    );
+    assert_eq!(problem(br#"{"b":1,"\u0062":2}"#), P::DuplicateKey("b".into()));
+    assert_eq!(problem(br#"{"b":1,"a":2,"b":3}"#), P::DuplicateKey("b".into()));
 }
 
 #[test]
 fn a_message_names_place_problem_and_fix() {
     let message = |text: &str| parse(text.as_bytes(), &LIMITS).unwrap_err().to_string();
-    assert_eq!(
-        message("{\n \"é\": 1 x"),
-        "line 2, column 9: expected `,` or `}`, found `x`"
-    );
+    assert_eq!(message("{\n \"é\": 1 x"), "line 2, column 9: expected `,` or `}`, found `x`");
     assert_eq!(
         message("[\"a\u{1}\"]"),
         "line 1, column 4: a control character stands unescaped in a string; write it as `\\u0001`"
@@ -289,23 +231,14 @@ fn depth_and_size_are_bounded() {
     let nested = |depth| [vec![b'['; depth], vec![b']'; depth]].concat();
     assert!(parse(&nested(128), &LIMITS).is_ok());
     assert_eq!(problem(&nested(129)), JsonProblem::TooDeep { limit: 128 });
-    assert_eq!(
-        problem(&vec![b'['; 1 << 20]),
-        JsonProblem::TooDeep { limit: 128 }
-    );
-    let endless = JsonLimits {
-        depth: usize::MAX,
-        bytes: usize::MAX,
-    };
+    assert_eq!(problem(&vec![b'['; 1 << 20]), JsonProblem::TooDeep { limit: 128 });
+    let endless = JsonLimits { depth: usize::MAX, bytes: usize::MAX };
     let error = parse(&b"{\"a\":".repeat(1 << 20), &endless).unwrap_err();
     assert_eq!(error.problem, JsonProblem::TooDeep { limit: 1_000 });
     assert!(canonicalize(&nested(1_000), &endless).is_ok());
     let short = JsonLimits { bytes: 2, ..LIMITS };
     assert!(parse(b"12", &short).is_ok());
-    assert_eq!(
-        parse(b"123", &short).unwrap_err().problem,
-        JsonProblem::TooLarge { limit: 2 }
-    );
+    assert_eq!(parse(b"123", &short).unwrap_err().problem, JsonProblem::TooLarge { limit: 2 });
 }
 
 #[test]
@@ -321,10 +254,7 @@ fn numbers_keep_what_they_are() {
         ("0.00001", "1e-5"),
         ("1e-400", "0.0"),
         ("9007199254740993", "9007199254740993"),
-        (
-            "123456789012345678901234567890",
-            "123456789012345678901234567890",
-        ),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
         ("0.1000000000000000055511151231257827", "0.1"),
     ] {
         assert_eq!(canonical(text), expected);

@@ -27,9 +27,7 @@ impl Number {
 
     /// A float; `None` for NaN and the infinities.
     pub fn from_f64(float: f64) -> Option<Self> {
-        float
-            .is_finite()
-            .then(|| Self(Form::Float(float.to_bits())))
+        float.is_finite().then(|| Self(Form::Float(float.to_bits())))
     }
 
     /// From text that follows the grammar of JSON; `None` if a float is out of range.
@@ -51,10 +49,7 @@ impl Number {
 
     /// The nearest float; `None` for an integer beyond the range of floats.
     pub fn as_f64(&self) -> Option<f64> {
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "the nearest float is what was asked for"
-        )]
+        #[allow(clippy::cast_precision_loss, reason = "the nearest float is what was asked for")]
         match &self.0 {
             Form::Int(int) => Some(*int as f64),
             Form::Long(digits) => digits.parse().ok().filter(|f: &f64| f.is_finite()),
@@ -74,16 +69,11 @@ impl Number {
             (Form::Long(_), _) | (_, Form::Long(_)) => None,
             (Form::Int(a), Form::Int(b)) => Some(match a.checked_add(*b) {
                 Some(sum) => Self::from_i64(sum),
-                None => Self(Form::Long(
-                    (i128::from(*a) + i128::from(*b)).to_string().into(),
-                )),
+                None => Self(Form::Long((i128::from(*a) + i128::from(*b)).to_string().into())),
             }),
             (Form::Int(_) | Form::Float(_), Form::Int(_) | Form::Float(_)) => {
                 let (a, b) = (self.as_f64()?, other.as_f64()?);
-                #[allow(
-                    clippy::float_arithmetic,
-                    reason = "IEEE 754: one addition, one answer"
-                )]
+                #[allow(clippy::float_arithmetic, reason = "IEEE 754: one addition, one answer")]
                 Self::from_f64(a + b)
             }
         }
@@ -211,10 +201,7 @@ mod tests {
     #[test]
     fn integers_add_exactly_and_leave_64_bits_in_digits() {
         let one = Number::from_i64(1);
-        assert_eq!(
-            one.checked_add(&Number::from_i64(-3)),
-            Some(Number::from_i64(-2))
-        );
+        assert_eq!(one.checked_add(&Number::from_i64(-3)), Some(Number::from_i64(-2)));
         let long = Number::from_i64(i64::MAX).checked_add(&one).unwrap();
         assert_eq!(long.to_string(), "9223372036854775808");
         assert!(long.is_integer());
@@ -223,10 +210,7 @@ mod tests {
 
     #[test]
     fn a_float_makes_the_sum_a_float_and_infinity_is_refused() {
-        assert_eq!(
-            float(1.5).checked_add(&Number::from_i64(2)),
-            Some(float(3.5))
-        );
+        assert_eq!(float(1.5).checked_add(&Number::from_i64(2)), Some(float(3.5)));
         assert_eq!(float(f64::MAX).checked_add(&float(f64::MAX)), None);
         assert_eq!(Number::from_f64(f64::NAN), None);
     }

@@ -21,9 +21,7 @@ impl<'a> Scanner<'a> {
     /// Checks size and encoding once, so that nothing later has to.
     pub(crate) fn new(text: &'a [u8], limits: &JsonLimits) -> Result<Self, Fault> {
         if text.len() > limits.bytes {
-            let problem = JsonProblem::TooLarge {
-                limit: limits.bytes,
-            };
+            let problem = JsonProblem::TooLarge { limit: limits.bytes };
             return Err(Fault::new(problem, limits.bytes));
         }
         let text = std::str::from_utf8(text)
@@ -31,13 +29,7 @@ impl<'a> Scanner<'a> {
         if text.starts_with('\u{feff}') {
             return Err(Fault::new(JsonProblem::ByteOrderMark, 0));
         }
-        Ok(Self {
-            text,
-            at: 0,
-            depth: 0,
-            limit: limits.depth.min(MOST_DEPTH),
-            spare: Vec::new(),
-        })
+        Ok(Self { text, at: 0, depth: 0, limit: limits.depth.min(MOST_DEPTH), spare: Vec::new() })
     }
 
     /// The next byte that is not white space, not consumed.
@@ -78,10 +70,7 @@ impl<'a> Scanner<'a> {
     /// Consumes `[` or `{` after `peek` saw it; says whether something is inside.
     pub(crate) fn open(&mut self, close: u8) -> Result<bool, Fault> {
         if self.depth == self.limit {
-            return Err(Fault::new(
-                JsonProblem::TooDeep { limit: self.limit },
-                self.at,
-            ));
+            return Err(Fault::new(JsonProblem::TooDeep { limit: self.limit }, self.at));
         }
         self.depth += 1;
         self.at += 1;
@@ -96,11 +85,9 @@ impl<'a> Scanner<'a> {
                 Ok(true)
             }
             Some(byte) if byte == close => Ok(self.close()),
-            Some(_) | None => Err(self.unexpected(if close == b'}' {
-                "`,` or `}`"
-            } else {
-                "`,` or `]`"
-            })),
+            Some(_) | None => {
+                Err(self.unexpected(if close == b'}' { "`,` or `}`" } else { "`,` or `]`" }))
+            }
         }
     }
 
@@ -261,16 +248,9 @@ impl<'a> Scanner<'a> {
     /// One digit or more.
     fn digits(&mut self) -> Result<(), Fault> {
         let rest = &self.text.as_bytes()[self.at..];
-        let count = rest
-            .iter()
-            .position(|b| !b.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let count = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
         self.at += count;
-        if count == 0 {
-            Err(self.unexpected("a digit"))
-        } else {
-            Ok(())
-        }
+        if count == 0 { Err(self.unexpected("a digit")) } else { Ok(()) }
     }
 
     /// Consumes `true`, `false` or `null`.
@@ -283,11 +263,7 @@ impl<'a> Scanner<'a> {
         if rest.starts_with("nan") {
             return Err(self.not_a_number(self.at));
         }
-        let same = rest
-            .bytes()
-            .zip(literal.bytes())
-            .take_while(|(a, b)| a == b)
-            .count();
+        let same = rest.bytes().zip(literal.bytes()).take_while(|(a, b)| a == b).count();
         self.at += same;
         Err(self.unexpected("`true`, `false` or `null`"))
     }

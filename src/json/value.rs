@@ -23,10 +23,7 @@ pub enum Json {
     /// Text.
     String(Arc<str>),
     /// Values in their order.
-    #[allow(
-        clippy::rc_buffer,
-        reason = "`append` grows the vector in place when nobody shares it"
-    )]
+    #[allow(clippy::rc_buffer, reason = "`append` grows the vector in place when nobody shares it")]
     Array(Arc<Vec<Self>>),
     /// Values by key.
     Object(Object),
@@ -85,10 +82,7 @@ impl Json {
                 2 + values + items.len().saturating_sub(1)
             }
             Self::Object(members) => {
-                let pairs: usize = members
-                    .iter()
-                    .map(|(k, v)| string_size(k) + 1 + v.size())
-                    .sum();
+                let pairs: usize = members.iter().map(|(k, v)| string_size(k) + 1 + v.size()).sum();
                 2 + pairs + members.len().saturating_sub(1)
             }
         }
@@ -96,20 +90,12 @@ impl Json {
 
     /// The text, if it is a string.
     pub fn as_str(&self) -> Option<&str> {
-        if let Self::String(text) = self {
-            Some(text)
-        } else {
-            None
-        }
+        if let Self::String(text) = self { Some(text) } else { None }
     }
 
     /// The members, if it is an object.
     pub fn as_object(&self) -> Option<&Object> {
-        if let Self::Object(members) = self {
-            Some(members)
-        } else {
-            None
-        }
+        if let Self::Object(members) = self { Some(members) } else { None }
     }
 
     /// What it is, for messages: `an object`, `a string`.
@@ -161,10 +147,7 @@ impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         // What was kept once must come back, however large: limits are for what comes in.
-        let limits = JsonLimits {
-            depth: usize::MAX,
-            bytes: usize::MAX,
-        };
+        let limits = JsonLimits { depth: usize::MAX, bytes: usize::MAX };
         parse(text.as_bytes(), &limits).map_err(de::Error::custom)
     }
 }

@@ -23,17 +23,12 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock that agrees with the system's now.
     pub fn new() -> Self {
-        Self::starting_at(from_chrono(chrono::DateTime::from(
-            std::time::SystemTime::now(),
-        )))
+        Self::starting_at(from_chrono(chrono::DateTime::from(std::time::SystemTime::now())))
     }
 
     /// A clock that says `start` now. Under a paused tokio time it is a virtual clock.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self {
-            started: start,
-            since: tokio::time::Instant::now(),
-        }
+        Self { started: start, since: tokio::time::Instant::now() }
     }
 }
 

@@ -55,10 +55,7 @@ pub async fn first_difference(
             high = middle;
         }
     }
-    let (a, b) = (
-        mark(left, stream, low).await?,
-        mark(right, stream, low).await?,
-    );
+    let (a, b) = (mark(left, stream, low).await?, mark(right, stream, low).await?);
     match (a, b) {
         (None, None) => Ok(None),
         (Some(a), Some(b)) if a.slice == b.slice => {
@@ -89,21 +86,16 @@ async fn headers(
 ) -> Result<Option<Difference>, RuntimeError> {
     let a = Folding::first(left, stream).await?;
     let b = Folding::first(right, stream).await?;
-    let (sa, sb) = (&a.header.settings, &b.header.settings);
-    let sides = if sa.beat != sb.beat {
-        Some((
-            "slice_ms",
-            sa.beat.ms().to_string(),
-            sb.beat.ms().to_string(),
-        ))
-    } else {
-        let epochs = (a.epoch0(left).await?, b.epoch0(right).await?);
-        match epochs {
+    let (sa, sb) = (a.header.settings.clone(), b.header.settings.clone());
+    let sides = if sa.beat == sb.beat {
+        match (a.epoch0(left).await?, b.epoch0(right).await?) {
             (Some(a), Some(b)) if a != b => {
                 Some(("epoch0", a.micros().to_string(), b.micros().to_string()))
             }
             _ => None,
         }
+    } else {
+        Some(("slice_ms", sa.beat.ms().to_string(), sb.beat.ms().to_string()))
     };
     Ok(sides.map(|(field, left, right)| Difference {
         slice: None,
@@ -135,15 +127,10 @@ async fn report(
     folding
         .fold_until(store, &mut |engine: &mut Engine, _: &Record| {
             for fact in engine.take_facts() {
-                if let Fact::Committed {
-                    slice: at, report, ..
-                } = fact
+                if let Fact::Committed { slice: at, report, .. } = fact
                     && at == slice
                 {
-                    let limits = JsonLimits {
-                        depth: usize::MAX,
-                        bytes: usize::MAX,
-                    };
+                    let limits = JsonLimits { depth: usize::MAX, bytes: usize::MAX };
                     found = parse(report.as_bytes(), &limits).unwrap_or(Json::Null);
                     return ControlFlow::Break(());
                 }
@@ -163,9 +150,7 @@ fn compare(slice: Slice, left: &Json, right: &Json) -> Difference {
         }
         let mut field = Vec::new();
         let (a, b) = descend(&a, &b, &mut field);
-        let at = field
-            .first()
-            .and_then(|at: &String| at.parse::<usize>().ok());
+        let at = field.first().and_then(|at: &String| at.parse::<usize>().ok());
         let run =
             at.and_then(|at| run_of(left, section, at).or_else(|| run_of(right, section, at)));
         return Difference {
@@ -188,11 +173,7 @@ fn compare(slice: Slice, left: &Json, right: &Json) -> Difference {
 }
 
 fn part(report: &Json, section: &str) -> Json {
-    report
-        .as_object()
-        .and_then(|report| report.get(section))
-        .cloned()
-        .unwrap_or(Json::Null)
+    report.as_object().and_then(|report| report.get(section)).cloned().unwrap_or(Json::Null)
 }
 
 fn run_of(report: &Json, section: &str, at: usize) -> Option<String> {
@@ -206,9 +187,7 @@ fn run_of(report: &Json, section: &str, at: usize) -> Option<String> {
 fn descend(left: &Json, right: &Json, field: &mut Vec<String>) -> (Option<Json>, Option<Json>) {
     match (left, right) {
         (Json::Array(a), Json::Array(b)) => {
-            let at = (0..a.len().max(b.len()))
-                .find(|&at| a.get(at) != b.get(at))
-                .unwrap_or(0);
+            let at = (0..a.len().max(b.len())).find(|&at| a.get(at) != b.get(at)).unwrap_or(0);
             field.push(at.to_string());
             step(a.get(at), b.get(at), field)
         }

@@ -98,11 +98,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         };
         let now = runtime.clock.now();
         runtime.recover(now).await?;
-        runtime.last_cursor = runtime
-            .streams
-            .iter()
-            .filter_map(|stream| stream.engine.cursor())
-            .max();
+        runtime.last_cursor =
+            runtime.streams.iter().filter_map(|stream| stream.engine.cursor()).max();
         Ok(runtime)
     }
 
@@ -145,13 +142,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             if !reading && stop.is_none() && self.is_finished() {
                 return Ok(Ending::Finished);
             }
-            let wake = self
-                .wakeups
-                .first()
-                .map(|(at, _)| *at)
-                .into_iter()
-                .chain(deadline)
-                .min();
+            let wake = self.wakeups.first().map(|(at, _)| *at).into_iter().chain(deadline).min();
             let may_read = reading && stop.is_none() && self.busy_events < self.options.read_ahead;
             let (clock, crews) = (&self.clock, &mut self.crews);
             let sleep = async {
@@ -192,7 +183,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     }
 
     /// Enables or disables a crew in one stream (rule C8).
-    pub async fn control(&mut self, stream: &StreamId, control: Control) -> Result<(), String> {
+    pub fn control(&mut self, stream: &StreamId, control: Control) -> Result<(), String> {
         let now = self.clock.now();
         let Some(&ix) = self.by_name.get(stream) else {
             return Err(format!("there is no stream `{stream}`"));
@@ -235,9 +226,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     /// What all streams counted together, and how much input was refused.
     pub fn counters(&self) -> (Counters, u64) {
         let mut sum = Counters::default();
-        self.streams
-            .iter()
-            .for_each(|stream| sum.add(stream.engine.counters()));
+        self.streams.iter().for_each(|stream| sum.add(stream.engine.counters()));
         (sum, self.refused)
     }
 
@@ -249,9 +238,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     }
 
     fn is_finished(&self) -> bool {
-        self.streams
-            .iter()
-            .all(|stream| stream.engine.is_finished())
+        self.streams.iter().all(|stream| stream.engine.is_finished())
     }
 
     fn take_back(&mut self, now: Timestamp, back: Back) {
@@ -259,22 +246,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let Some(&ix) = self.by_name.get(&back.stream) else {
             return;
         };
-        let Back {
-            run,
-            attempt,
-            outcome,
-            ..
-        } = back;
+        let Back { run, attempt, outcome, .. } = back;
         let outcome = redacted(outcome, &self.plan);
-        self.tell(
-            ix,
-            now,
-            Input::Result {
-                run,
-                attempt,
-                outcome,
-            },
-        );
+        self.tell(ix, now, Input::Result { run, attempt, outcome });
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -319,11 +293,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 raw
             };
             if let Err(refusal) = checked {
-                letters.push(DeadLetter::from_event(
-                    refusal.to_string(),
-                    &raw(&event),
-                    cursor,
-                ));
+                letters.push(DeadLetter::from_event(refusal.to_string(), &raw(&event), cursor));
                 continue;
             }
             let ix = match self.stream(&stream) {
@@ -335,16 +305,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             };
             self.last_cursor = self.last_cursor.max(Some(cursor.0));
             self.touch(ix);
-            let input = Input::Event {
-                event: event.clone(),
-                cursor: cursor.0,
-            };
+            let input = Input::Event { event: event.clone(), cursor: cursor.0 };
             if let Err(rejection) = self.streams[ix].engine.handle(now, input) {
-                letters.push(DeadLetter::from_event(
-                    rejection.to_string(),
-                    &raw(&event),
-                    cursor,
-                ));
+                letters.push(DeadLetter::from_event(rejection.to_string(), &raw(&event), cursor));
             }
             self.run_immediate(ix, now);
         }
@@ -404,11 +367,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             match crews.start(stream.engine.stream(), *job) {
                 Started::Done(outcome) => {
                     let outcome = redacted(outcome, &self.plan);
-                    let input = Input::Result {
-                        run,
-                        attempt,
-                        outcome,
-                    };
+                    let input = Input::Result { run, attempt, outcome };
                     let _accepted = stream.engine.handle(now, input);
                 }
                 Started::Later => self.under_way += 1,
@@ -435,21 +394,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             stream.touched = false;
             stream.engine.drain_records(&mut stream.records);
             if std::mem::take(&mut stream.header_due) {
-                frames.push(frame(
-                    stream,
-                    at,
-                    0,
-                    wire::encode_header(&stream.header),
-                    Vec::new(),
-                ));
+                frames.push(frame(stream, at, 0, wire::encode_header(&stream.header), Vec::new()));
                 owners.push(ix);
             }
             if !stream.records.is_empty() {
-                let marks = stream
-                    .records
-                    .iter()
-                    .filter_map(|(_, record)| mark(record))
-                    .collect();
+                let marks = stream.records.iter().filter_map(|(_, record)| mark(record)).collect();
                 let body = wire::encode_records(&stream.records);
                 let records = u32::try_from(stream.records.len()).unwrap_or(u32::MAX);
                 frames.push(frame(stream, at, records, body, marks));
@@ -479,11 +428,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             return Ok(());
         };
         let body = wire::encode_snapshot(&stream.header, stream.engine.snapshot());
-        let snapshot = Snapshot {
-            after: stream.last_frame,
-            slice,
-            body,
-        };
+        let snapshot = Snapshot { after: stream.last_frame, slice, body };
         let name = stream.engine.stream().clone();
         self.store.write_snapshot(&name, snapshot).await?;
         let keep = &self.options.retention;
@@ -509,11 +454,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             }
             self.held.extend(held.map(|cursor| (cursor, ix)));
         }
-        let busy = if stream.engine.is_busy() {
-            stream.engine.held()
-        } else {
-            0
-        };
+        let busy = if stream.engine.is_busy() { stream.engine.held() } else { 0 };
         self.busy_events =
             self.busy_events + busy - std::mem::replace(&mut stream.busy_events, busy);
     }
@@ -547,10 +488,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     After::Publish(parcel) => {
                         let now = self.clock.now();
                         batch.extend(
-                            parcel
-                                .items
-                                .iter()
-                                .map(|item| outgoing(&self.plan, name, item, now)),
+                            parcel.items.iter().map(|item| outgoing(&self.plan, name, item, now)),
                         );
                         published.push((ix, parcel.number));
                     }
@@ -588,21 +526,12 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
 }
 
 fn frame(stream: &Stream, at: Timestamp, records: u32, body: Bytes, marks: Vec<Mark>) -> Frame {
-    Frame {
-        stream: stream.engine.stream().clone(),
-        at,
-        records,
-        body,
-        marks,
-    }
+    Frame { stream: stream.engine.stream().clone(), at, records, body, marks }
 }
 
 fn mark(record: &Record) -> Option<Mark> {
     match record {
-        Record::Commit { slice, digest } => Some(Mark {
-            slice: *slice,
-            digest: digest.0,
-        }),
+        Record::Commit { slice, digest } => Some(Mark { slice: *slice, digest: digest.0 }),
         _ => None,
     }
 }

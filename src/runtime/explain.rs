@@ -58,26 +58,13 @@ pub async fn explain(
     let plan = folding.engine.plan();
     let Some(ix) = plan.find(crew) else {
         let meant = closest(crew, plan.crews.iter().map(|crew| crew.spec.name.as_str()));
-        return Err(RuntimeError::UnknownCrew {
-            crew: crew.to_owned(),
-            meant,
-        });
+        return Err(RuntimeError::UnknownCrew { crew: crew.to_owned(), meant });
     };
     if let Some(from) = folding.slice.filter(|from| *from >= slice) {
-        return Err(RuntimeError::Pruned {
-            stream: stream.clone(),
-            slice,
-            from,
-        });
+        return Err(RuntimeError::Pruned { stream: stream.clone(), slice, from });
     }
     folding.engine.observe();
-    let mut seen = Seen {
-        ix,
-        slice,
-        stories: BTreeMap::new(),
-        kinds: None,
-        why: None,
-    };
+    let mut seen = Seen { ix, slice, stories: BTreeMap::new(), kinds: None, why: None };
     folding
         .fold_all(store, |engine, _| {
             for fact in engine.take_facts() {
@@ -109,12 +96,7 @@ impl Seen {
             Fact::Met { run, need, slice } if run.crew == self.ix => {
                 self.story(crew, run.key).needs[need].1 = Some(slice.0);
             }
-            Fact::Started {
-                run,
-                attempt,
-                slice,
-                met,
-            } if run.crew == self.ix => {
+            Fact::Started { run, attempt, slice, met } if run.crew == self.ix => {
                 let story = self.story(crew, run.key);
                 story.started = Some(slice.0);
                 story.attempts = attempt;
@@ -130,13 +112,7 @@ impl Seen {
                 let story = self.story(crew, run.key);
                 (story.ended, story.outcome) = (Some(slice.0), Some("ok"));
             }
-            Fact::Ended {
-                run,
-                slice,
-                reason,
-                message,
-                ..
-            } if run.crew == self.ix => {
+            Fact::Ended { run, slice, reason, message, .. } if run.crew == self.ix => {
                 let story = self.story(crew, run.key);
                 (story.ended, story.outcome) = (Some(slice.0), Some(reason.as_str()));
                 story.message = message;
@@ -147,12 +123,14 @@ impl Seen {
                     until.0
                 ));
             }
-            Fact::Disabled { crew, from, until } if crew == self.ix => {
-                if from <= self.slice && until.is_none_or(|until| until > self.slice) {
-                    let until = until.map(|until| format!(" until slice {}", until.0));
-                    let until = until.unwrap_or_default();
-                    self.why = Some(format!("it is disabled since slice {}{until}", from.0));
-                }
+            Fact::Disabled { crew, from, until }
+                if crew == self.ix
+                    && from <= self.slice
+                    && until.is_none_or(|until| until > self.slice) =>
+            {
+                let until = until.map(|until| format!(" until slice {}", until.0));
+                let until = until.unwrap_or_default();
+                self.why = Some(format!("it is disabled since slice {}{until}", from.0));
             }
             Fact::Committed { slice, report, .. } if slice == self.slice => {
                 self.kinds = Some(kinds_in(&report));
@@ -164,12 +142,7 @@ impl Seen {
     fn story(&mut self, crew: &Planned, key: RunKey) -> &mut Story {
         self.stories.entry(key).or_insert_with(|| Story {
             run: key.to_string(),
-            needs: crew
-                .spec
-                .needs
-                .iter()
-                .map(|need| (need.to_string(), None))
-                .collect(),
+            needs: crew.spec.needs.iter().map(|need| (need.to_string(), None)).collect(),
             ..Story::default()
         })
     }
@@ -180,23 +153,13 @@ impl Seen {
         let about = |(key, story): &(RunKey, Story)| {
             key.trigger == self.slice || story.started == at || story.ended == at
         };
-        let runs: Vec<Story> = self
-            .stories
-            .into_iter()
-            .filter(about)
-            .map(|(_, story)| story)
-            .collect();
+        let runs: Vec<Story> =
+            self.stories.into_iter().filter(about).map(|(_, story)| story).collect();
         let none_because = runs.is_empty().then(|| {
-            self.why
-                .unwrap_or_else(|| why_not(engine, crew, self.slice, self.kinds.as_deref()))
+            self.why.unwrap_or_else(|| why_not(engine, crew, self.slice, self.kinds.as_deref()))
         });
         let crew = crew.spec.name.to_string();
-        Explanation {
-            crew,
-            slice: self.slice.0,
-            runs,
-            none_because,
-        }
+        Explanation { crew, slice: self.slice.0, runs, none_because }
     }
 }
 
@@ -205,39 +168,21 @@ fn why_not(engine: &Engine, crew: &Planned, slice: Slice, kinds: Option<&[String
         return "the slice is not closed yet".to_owned();
     }
     if crew.by_landing {
-        let needs: Vec<String> = crew
-            .spec
-            .needs
-            .iter()
-            .map(|need| format!("`{need}`"))
-            .collect();
-        return format!(
-            "it runs when its needs land, and none did for it: {}",
-            needs.join(", ")
-        );
+        let needs: Vec<String> = crew.spec.needs.iter().map(|need| format!("`{need}`")).collect();
+        return format!("it runs when its needs land, and none did for it: {}", needs.join(", "));
     }
-    let triggers: Vec<String> = crew
-        .spec
-        .triggers
-        .iter()
-        .map(|trigger| format!("`{}`", trigger.as_str()))
-        .collect();
+    let triggers: Vec<String> =
+        crew.spec.triggers.iter().map(|trigger| format!("`{}`", trigger.as_str())).collect();
     let there = match kinds {
         Some(kinds) if !kinds.is_empty() => format!("the slice has {}", kinds.join(", ")),
         _ => "the slice has no events".to_owned(),
     };
-    format!(
-        "no event of its triggers ({}): {there}",
-        triggers.join(", ")
-    )
+    format!("no event of its triggers ({}): {there}", triggers.join(", "))
 }
 
 /// The kinds of the members of a slice, each once, as its report has them.
 fn kinds_in(report: &str) -> Vec<String> {
-    let limits = JsonLimits {
-        depth: usize::MAX,
-        bytes: usize::MAX,
-    };
+    let limits = JsonLimits { depth: usize::MAX, bytes: usize::MAX };
     let Ok(Json::Object(report)) = parse(report.as_bytes(), &limits) else {
         return Vec::new();
     };
@@ -257,9 +202,7 @@ impl fmt::Display for Explanation {
         if let Some(why) = &self.none_because {
             return write!(f, " did not run: {why}");
         }
-        self.runs
-            .iter()
-            .try_for_each(|story| write!(f, "\n  {story}"))
+        self.runs.iter().try_for_each(|story| write!(f, "\n  {story}"))
     }
 }
 

@@ -47,11 +47,7 @@ pub async fn context_at(
     }
     let mut folding = Folding::before(store, stream, slice.next()).await?;
     if let Some(from) = folding.slice.filter(|from| *from > slice) {
-        return Err(RuntimeError::Pruned {
-            stream: stream.clone(),
-            slice,
-            from,
-        });
+        return Err(RuntimeError::Pruned { stream: stream.clone(), slice, from });
     }
     let mut context = folding.engine.context().clone();
     folding.engine.observe();
@@ -85,10 +81,7 @@ pub async fn blame(
     folding
         .fold_all(store, |engine, _| {
             for fact in engine.take_facts() {
-                let Fact::Landed {
-                    run, slice, diff, ..
-                } = fact
-                else {
+                let Fact::Landed { run, slice, diff, .. } = fact else {
                     continue;
                 };
                 let crew = engine.plan().crew(run.crew).spec.name.to_string();
@@ -149,9 +142,7 @@ fn value_of(change: &Change) -> Option<String> {
 }
 
 fn instant(engine: &Engine, slice: Slice) -> String {
-    let end = engine
-        .clock()
-        .map_or(Timestamp::MIN, |clock| clock.end(slice));
+    let end = engine.clock().map_or(Timestamp::MIN, |clock| clock.end(slice));
     let mut out = Vec::new();
     write_timestamp(end, &mut out);
     String::from_utf8(out).expect("an RFC 3339 instant is ASCII")

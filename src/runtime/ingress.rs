@@ -17,20 +17,14 @@ pub struct Acceptance {
 impl Acceptance {
     /// No window at all: files, tests, replays.
     pub fn anything() -> Self {
-        Self {
-            past: None,
-            future: None,
-        }
+        Self { past: None, future: None }
     }
 }
 
 impl Default for Acceptance {
     fn default() -> Self {
         const DAY: u32 = 24 * 60 * 60;
-        Self {
-            past: Some(Span::from_secs(30 * DAY)),
-            future: Some(Span::from_secs(60)),
-        }
+        Self { past: Some(Span::from_secs(30 * DAY)), future: Some(Span::from_secs(60)) }
     }
 }
 
@@ -62,28 +56,19 @@ pub(super) fn check(
     }
     let got = event.payload.as_bytes().len();
     if got > limits.payload_bytes {
-        return Err(Refusal::TooLarge {
-            got,
-            limit: limits.payload_bytes,
-        });
+        return Err(Refusal::TooLarge { got, limit: limits.payload_bytes });
     }
     if let Some(past) = acceptance.past
         && event.ts < now.minus(past)
     {
         let days = past.micros() / (24 * 60 * 60 * 1_000_000);
-        return Err(Refusal::TooOld {
-            ts: shown(event.ts),
-            days,
-        });
+        return Err(Refusal::TooOld { ts: shown(event.ts), days });
     }
     if let Some(future) = acceptance.future
         && event.ts > now.plus(future)
     {
         let seconds = future.micros() / 1_000_000;
-        return Err(Refusal::TooNew {
-            ts: shown(event.ts),
-            seconds,
-        });
+        return Err(Refusal::TooNew { ts: shown(event.ts), seconds });
     }
     Ok(())
 }

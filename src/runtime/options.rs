@@ -34,10 +34,7 @@ impl Options {
                 Pace::Realtime => Acceptance::default(),
             },
             snapshot_every: 1_000,
-            retention: Retention {
-                max_age: None,
-                max_bytes: None,
-            },
+            retention: Retention { max_age: None, max_bytes: None },
             batch: 1_024,
             read_ahead: 10_000,
             grace: Span::from_secs(30),

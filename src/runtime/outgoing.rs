@@ -32,10 +32,5 @@ pub(super) fn outgoing(
             (channel, None)
         }
     };
-    Outgoing {
-        channel,
-        stream: Some(stream.clone()),
-        id,
-        body: body.into(),
-    }
+    Outgoing { channel, stream: Some(stream.clone()), id, body: body.into() }
 }

@@ -42,10 +42,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 tracing::warn!(%stream, crews = crews.join(", "), "crews changed since the journal was written");
                 Ok(true)
             }
-            Change::Plan(what) => Err(RuntimeError::OtherPlan {
-                stream: stream.clone(),
-                what,
-            }),
+            Change::Plan(what) => Err(RuntimeError::OtherPlan { stream: stream.clone(), what }),
         }
     }
 }

@@ -71,15 +71,7 @@ pub async fn verify(store: &mut impl Store, stream: &StreamId) -> Result<Verdict
         Err(other) => return Err(other),
     };
     let digest = folding.engine.digest();
-    Ok(Verdict {
-        stream: stream.clone(),
-        records,
-        commits,
-        from,
-        last_slice,
-        digest,
-        divergence,
-    })
+    Ok(Verdict { stream: stream.clone(), records, commits, from, last_slice, digest, divergence })
 }
 
 impl Diverged {
@@ -165,24 +157,15 @@ impl Folding {
             return Self::from_snapshot(stream, &oldest);
         }
         let page = store.read(stream, 0, 1).await?;
-        let first = page
-            .first()
-            .ok_or_else(|| RuntimeError::NoHeader(stream.clone()))?;
+        let first = page.first().ok_or_else(|| RuntimeError::NoHeader(stream.clone()))?;
         let body = decode(stream, first.seq, wire::decode_body(&first.body))?;
         let Body::Header(header) = body else {
             return Err(RuntimeError::NoHeader(stream.clone()));
         };
-        let plan = header.plan().map_err(|error| RuntimeError::Plan {
-            stream: stream.clone(),
-            error,
-        })?;
+        let plan =
+            header.plan().map_err(|error| RuntimeError::Plan { stream: stream.clone(), error })?;
         let engine = Engine::new(plan, stream.clone());
-        Ok(Self {
-            header: *header,
-            engine,
-            frame: first.seq,
-            slice: None,
-        })
+        Ok(Self { header: *header, engine, frame: first.seq, slice: None })
     }
 
     /// The epoch of the journal, if it is fixed in it; folds as far as needed.
@@ -206,17 +189,10 @@ impl Folding {
     ) -> Result<Self, RuntimeError> {
         let decoded = wire::decode_snapshot(&snapshot.body);
         let (header, state) = decode(stream, snapshot.after, decoded)?;
-        let plan = header.plan().map_err(|error| RuntimeError::Plan {
-            stream: stream.clone(),
-            error,
-        })?;
+        let plan =
+            header.plan().map_err(|error| RuntimeError::Plan { stream: stream.clone(), error })?;
         let engine = Engine::restore(plan, state);
-        Ok(Self {
-            header,
-            engine,
-            frame: snapshot.after,
-            slice: Some(snapshot.slice),
-        })
+        Ok(Self { header, engine, frame: snapshot.after, slice: Some(snapshot.slice) })
     }
 
     /// Folds every frame that follows, telling each record once it is folded.
@@ -273,21 +249,18 @@ impl Folding {
         if let Record::Commit { slice, .. } = record {
             self.slice = Some(*slice);
         }
-        self.engine
-            .replay(at, record.clone())
-            .map_err(|error| RuntimeError::Diverged {
-                stream: self.engine.stream().clone(),
-                frame,
-                error: Box::new(error),
-            })
+        self.engine.replay(at, record.clone()).map_err(|error| RuntimeError::Diverged {
+            stream: self.engine.stream().clone(),
+            frame,
+            error: Box::new(error),
+        })
     }
 
     /// Crews have new code from here on.
     fn change_header(&mut self, header: Header) -> Result<(), RuntimeError> {
-        let plan = header.plan().map_err(|error| RuntimeError::Plan {
-            stream: header.stream.clone(),
-            error,
-        })?;
+        let plan = header
+            .plan()
+            .map_err(|error| RuntimeError::Plan { stream: header.stream.clone(), error })?;
         match self.header.change_to(&plan) {
             wire::Change::Plan(what) => {
                 let stream = header.stream;
@@ -308,16 +281,10 @@ pub(super) async fn summary(
     stream: &StreamId,
 ) -> Result<StreamSummary, RuntimeError> {
     let all = store.streams().await?;
-    let meant = closest(
-        stream.as_str(),
-        all.iter().map(|summary| summary.stream.as_str()),
-    );
+    let meant = closest(stream.as_str(), all.iter().map(|summary| summary.stream.as_str()));
     all.into_iter()
         .find(|summary| summary.stream == *stream)
-        .ok_or_else(|| RuntimeError::UnknownStream {
-            stream: stream.clone(),
-            meant,
-        })
+        .ok_or_else(|| RuntimeError::UnknownStream { stream: stream.clone(), meant })
 }
 
 fn decode<T>(
@@ -325,9 +292,5 @@ fn decode<T>(
     frame: u64,
     decoded: Result<T, wire::DecodeError>,
 ) -> Result<T, RuntimeError> {
-    decoded.map_err(|error| RuntimeError::Decode {
-        stream: stream.clone(),
-        frame,
-        error,
-    })
+    decoded.map_err(|error| RuntimeError::Decode { stream: stream.clone(), frame, error })
 }

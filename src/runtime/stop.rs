@@ -41,10 +41,7 @@ impl StopSwitch {
                 return stop;
             }
             // The sender is `self`, so it lives as long as this future.
-            receiver
-                .changed()
-                .await
-                .expect("the sender is borrowed here");
+            receiver.changed().await.expect("the sender is borrowed here");
         }
     }
 }

@@ -64,10 +64,7 @@ impl Link {
         fixed[16..24].copy_from_slice(&next.bytes.to_le_bytes());
         fixed[24..32].copy_from_slice(&at.micros().to_le_bytes());
         fixed[32..].copy_from_slice(&records.to_le_bytes());
-        next.sum = checksum(
-            "frame",
-            &[&self.sum, stream.as_str().as_bytes(), &fixed, marks, body],
-        );
+        next.sum = checksum("frame", &[&self.sum, stream.as_str().as_bytes(), &fixed, marks, body]);
         next
     }
 }
@@ -90,31 +87,19 @@ pub(crate) struct Head {
 impl Head {
     /// Moves on past `frame`.
     pub(crate) fn push(&mut self, frame: &Frame, marks: &[u8]) {
-        self.last = self
-            .last
-            .next(&frame.stream, frame.at, frame.records, marks, &frame.body);
-        self.last_slice = frame
-            .marks
-            .last()
-            .map(|mark| mark.slice)
-            .or(self.last_slice);
+        self.last = self.last.next(&frame.stream, frame.at, frame.records, marks, &frame.body);
+        self.last_slice = frame.marks.last().map(|mark| mark.slice).or(self.last_slice);
     }
 
     /// Takes note of a snapshot of `bytes` that takes the place of one of `replaced`.
     pub(crate) fn snapshot_written(&mut self, after: u64, bytes: u64, replaced: u64) {
         self.snapshot = self.snapshot.max(after);
-        self.snapshot_bytes = self
-            .snapshot_bytes
-            .saturating_add(bytes)
-            .saturating_sub(replaced);
+        self.snapshot_bytes = self.snapshot_bytes.saturating_add(bytes).saturating_sub(replaced);
     }
 
     /// Bytes of all that is kept.
     pub(crate) fn bytes(&self) -> u64 {
-        self.last
-            .bytes
-            .saturating_sub(self.base.bytes)
-            .saturating_add(self.snapshot_bytes)
+        self.last.bytes.saturating_sub(self.base.bytes).saturating_add(self.snapshot_bytes)
     }
 
     /// Refuses a snapshot that no kept frame leads to.
@@ -122,12 +107,7 @@ impl Head {
         let first = self.base.seq.saturating_add(1);
         let last = self.last.seq;
         if after == 0 || after < self.base.seq || after > last {
-            return Err(StoreError::Misplaced {
-                stream: stream.clone(),
-                after,
-                first,
-                last,
-            });
+            return Err(StoreError::Misplaced { stream: stream.clone(), after, first, last });
         }
         Ok(())
     }
@@ -160,10 +140,7 @@ pub(crate) fn snapshot_bytes(body_bytes: u64) -> u64 {
 /// Refuses frames that are bigger than a store takes.
 pub(crate) fn check_frames(frames: &[Frame]) -> Result<(), StoreError> {
     for frame in frames {
-        let bytes = frame
-            .body
-            .len()
-            .saturating_add(frame.marks.len().saturating_mul(MARK_BYTES));
+        let bytes = frame.body.len().saturating_add(frame.marks.len().saturating_mul(MARK_BYTES));
         check_size("frame", &frame.stream, bytes)?;
     }
     Ok(())
@@ -177,12 +154,7 @@ pub(crate) fn check_size(
 ) -> Result<(), StoreError> {
     if bytes > MAX_BODY_BYTES {
         let stream = stream.clone();
-        return Err(StoreError::TooLarge {
-            what,
-            stream,
-            bytes,
-            max: MAX_BODY_BYTES,
-        });
+        return Err(StoreError::TooLarge { what, stream, bytes, max: MAX_BODY_BYTES });
     }
     Ok(())
 }
@@ -208,36 +180,17 @@ mod tests {
     #[test]
     fn every_part_of_a_frame_and_what_came_before_it_enters_its_checksum() {
         let at = Timestamp::from_micros(7).unwrap();
-        let marks = encode_marks(&[Mark {
-            slice: Slice(3),
-            digest: [9; 32],
-        }]);
-        let before = Link {
-            seq: 4,
-            marks: 2,
-            bytes: 100,
-            sum: [1; 16],
-        };
+        let marks = encode_marks(&[Mark { slice: Slice(3), digest: [9; 32] }]);
+        let before = Link { seq: 4, marks: 2, bytes: 100, sum: [1; 16] };
         let link = before.next(&stream("a"), at, 2, &marks, b"body");
-        assert_eq!(
-            (link.seq, link.marks, link.bytes),
-            (5, 3, 100 + 64 + 40 + 4)
-        );
+        assert_eq!((link.seq, link.marks, link.bytes), (5, 3, 100 + 64 + 40 + 4));
 
         let later = at.plus(crate::engine::Span::from_ms(1));
         let others = [
             Link { seq: 5, ..before }.next(&stream("a"), at, 2, &marks, b"body"),
             Link { marks: 3, ..before }.next(&stream("a"), at, 2, &marks, b"body"),
-            Link {
-                bytes: 101,
-                ..before
-            }
-            .next(&stream("a"), at, 2, &marks, b"body"),
-            Link {
-                sum: [2; 16],
-                ..before
-            }
-            .next(&stream("a"), at, 2, &marks, b"body"),
+            Link { bytes: 101, ..before }.next(&stream("a"), at, 2, &marks, b"body"),
+            Link { sum: [2; 16], ..before }.next(&stream("a"), at, 2, &marks, b"body"),
             before.next(&stream("b"), at, 2, &marks, b"body"),
             before.next(&stream("a"), later, 2, &marks, b"body"),
             before.next(&stream("a"), at, 3, &marks, b"body"),

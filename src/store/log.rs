@@ -18,11 +18,7 @@ const SUM_BYTES: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Item {
     /// A stream whose first frames were pruned.
-    Base {
-        stream: StreamId,
-        base: Link,
-        last_slice: Option<Slice>,
-    },
+    Base { stream: StreamId, base: Link, last_slice: Option<Slice> },
     /// A frame and where it stands in its chain.
     Frame {
         stream: StreamId,
@@ -35,23 +31,13 @@ pub(crate) enum Item {
         ends_append: bool,
     },
     /// A snapshot.
-    Snapshot {
-        stream: StreamId,
-        after: u64,
-        slice: Slice,
-        body: Bytes,
-    },
+    Snapshot { stream: StreamId, after: u64, slice: Slice, body: Bytes },
 }
 
 impl Item {
     pub(crate) fn snapshot(stream: &StreamId, snapshot: &Snapshot) -> Self {
         let Snapshot { after, slice, body } = snapshot.clone();
-        Self::Snapshot {
-            stream: stream.clone(),
-            after,
-            slice,
-            body,
-        }
+        Self::Snapshot { stream: stream.clone(), after, slice, body }
     }
 
     fn ends_append(&self) -> bool {
@@ -104,10 +90,7 @@ pub(crate) fn decode(log: &[u8]) -> Result<Decoded, DamagedLog> {
         }
     }
     items.truncate(finished_items);
-    Ok(Decoded {
-        items,
-        torn_at: (finished_at < log.len()).then_some(finished_at),
-    })
+    Ok(Decoded { items, torn_at: (finished_at < log.len()).then_some(finished_at) })
 }
 
 /// The item `rest` starts with and its length, or `None` if it is not all there.
@@ -151,27 +134,13 @@ mod tests {
             at: Timestamp::from_micros(5).unwrap(),
             records: 1,
             body: Bytes::from(vec![u8::try_from(seq).unwrap(); 20]),
-            marks: vec![Mark {
-                slice: Slice(1),
-                digest: [7; 32],
-            }],
-            link: Link {
-                seq,
-                ..Link::default()
-            },
+            marks: vec![Mark { slice: Slice(1), digest: [7; 32] }],
+            link: Link { seq, ..Link::default() },
             ends_append,
         };
         let body = Bytes::from_static(b"state");
-        let snapshot = Snapshot {
-            after: 3,
-            slice: Slice(1),
-            body,
-        };
-        let base = Item::Base {
-            stream: stream.clone(),
-            base: Link::default(),
-            last_slice: None,
-        };
+        let snapshot = Snapshot { after: 3, slice: Slice(1), body };
+        let base = Item::Base { stream: stream.clone(), base: Link::default(), last_slice: None };
         vec![
             base,
             frame(1, true),
@@ -196,20 +165,8 @@ mod tests {
 
     #[test]
     fn a_log_comes_back() {
-        assert_eq!(
-            decode(&log().0),
-            Ok(Decoded {
-                items: items(),
-                torn_at: None
-            })
-        );
-        assert_eq!(
-            decode(&[]),
-            Ok(Decoded {
-                items: vec![],
-                torn_at: None
-            })
-        );
+        assert_eq!(decode(&log().0), Ok(Decoded { items: items(), torn_at: None }));
+        assert_eq!(decode(&[]), Ok(Decoded { items: vec![], torn_at: None }));
     }
 
     #[test]
@@ -221,10 +178,7 @@ mod tests {
             let finished = if whole == 3 { 2 } else { whole };
             let finished_at = finished.checked_sub(1).map_or(0, |last| ends[last]);
             let torn_at = (finished_at < cut).then_some(finished_at);
-            let expected = Decoded {
-                items: items()[..finished].to_vec(),
-                torn_at,
-            };
+            let expected = Decoded { items: items()[..finished].to_vec(), torn_at };
             assert_eq!(decode(&log[..cut]), Ok(expected), "cut at {cut}");
         }
     }
@@ -237,11 +191,7 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             let item = ends.iter().filter(|end| **end <= bit / 8).count();
             let offset = item.checked_sub(1).map_or(0, |before| ends[before]);
-            assert_eq!(
-                decode(&flipped).map_err(|damage| damage.offset),
-                Err(offset),
-                "bit {bit}"
-            );
+            assert_eq!(decode(&flipped).map_err(|damage| damage.offset), Err(offset), "bit {bit}");
         }
     }
 }

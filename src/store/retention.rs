@@ -40,15 +40,10 @@ impl Retention {
             let oldest = now.minus(max_age);
             cuts.iter().rposition(|cut| cut.at < oldest)
         });
-        let too_big = self
-            .max_bytes
-            .filter(|max_bytes| bytes > *max_bytes)
-            .and_then(|max_bytes| {
-                let fits = |cut: &Cut| bytes.saturating_sub(cut.freed.bytes) <= max_bytes;
-                cuts.iter()
-                    .position(fits)
-                    .or_else(|| cuts.len().checked_sub(1))
-            });
+        let too_big = self.max_bytes.filter(|max_bytes| bytes > *max_bytes).and_then(|max_bytes| {
+            let fits = |cut: &Cut| bytes.saturating_sub(cut.freed.bytes) <= max_bytes;
+            cuts.iter().position(fits).or_else(|| cuts.len().checked_sub(1))
+        });
         cuts.get(too_old.max(too_big)?).copied()
     }
 }
@@ -59,22 +54,12 @@ mod tests {
 
     fn cut(after: u64, at: i64, bytes: u64) -> Cut {
         let at = Timestamp::from_micros(at * 1_000_000).unwrap();
-        Cut {
-            after,
-            at,
-            freed: Pruned {
-                bytes,
-                ..Pruned::default()
-            },
-        }
+        Cut { after, at, freed: Pruned { bytes, ..Pruned::default() } }
     }
 
     fn chosen(max_age: Option<u32>, max_bytes: Option<u64>) -> Option<u64> {
         let cuts = [cut(10, 10, 100), cut(20, 20, 200), cut(30, 30, 300)];
-        let keep = Retention {
-            max_age: max_age.map(Span::from_secs),
-            max_bytes,
-        };
+        let keep = Retention { max_age: max_age.map(Span::from_secs), max_bytes };
         let now = Timestamp::from_micros(40_000_000).unwrap();
         keep.choose(&cuts, 400, now).map(|cut| cut.after)
     }
@@ -91,11 +76,7 @@ mod tests {
         assert_eq!(chosen(None, Some(400)), None, "it fits");
         assert_eq!(chosen(None, Some(399)), Some(10));
         assert_eq!(chosen(None, Some(200)), Some(20));
-        assert_eq!(
-            chosen(None, Some(1)),
-            Some(30),
-            "as much as recovery can spare"
-        );
+        assert_eq!(chosen(None, Some(1)), Some(30), "as much as recovery can spare");
     }
 
     #[test]

@@ -31,14 +31,7 @@ impl DeadLetter {
     /// An event that was well formed and is refused all the same.
     pub fn from_event(reason: String, text: &[u8], cursor: Cursor) -> Self {
         let (raw, truncated) = Self::cut(text);
-        Self {
-            source: "ingress".into(),
-            place: None,
-            reason,
-            raw,
-            truncated,
-            cursor,
-        }
+        Self { source: "ingress".into(), place: None, reason, raw, truncated, cursor }
     }
 
     /// `text` cut to what a dead letter shows, and whether something was cut off. A copy: a dead
@@ -53,11 +46,9 @@ impl DeadLetter {
         let mut out = format!(r#"{{"cursor":{},"place":"#, self.cursor.0).into_bytes();
         let place = self.place.map_or_else(
             || String::from("null"),
-            |Place {
-                 line,
-                 column,
-                 offset,
-             }| { format!(r#"{{"column":{column},"line":{line},"offset":{offset}}}"#) },
+            |Place { line, column, offset }| {
+                format!(r#"{{"column":{column},"line":{line},"offset":{offset}}}"#)
+            },
         );
         out.extend_from_slice(place.as_bytes());
         out.extend_from_slice(br#","raw":"#);
@@ -89,11 +80,7 @@ mod tests {
         let (raw, truncated) = DeadLetter::cut(raw);
         DeadLetter {
             source: "events.jsonl".into(),
-            place: Some(Place {
-                line: 3,
-                column: 8,
-                offset: 40,
-            }),
+            place: Some(Place { line: 3, column: 8, offset: 40 }),
             reason: "expected a value, found `nope`".into(),
             raw,
             truncated,
@@ -120,11 +107,7 @@ mod tests {
                 r#""source":"events.jsonl","truncated":false}"#
             )
         );
-        let without_place = DeadLetter {
-            place: None,
-            ..letter(b"")
-        }
-        .to_json();
+        let without_place = DeadLetter { place: None, ..letter(b"") }.to_json();
         assert!(without_place.starts_with(br#"{"cursor":60,"place":null,"raw":"""#));
     }
 

@@ -89,18 +89,10 @@ impl Decoder {
             return None;
         }
         if let Some(fault) = &frame.fault {
-            return Some(Delivery::Refused(self.refuse(
-                frame,
-                frame.place,
-                fault.to_string(),
-            )));
+            return Some(Delivery::Refused(self.refuse(frame, frame.place, fault.to_string())));
         }
         Some(match self.reader.read(&frame.text) {
-            Ok((stream, event)) => Delivery::Event {
-                stream,
-                event,
-                cursor,
-            },
+            Ok((stream, event)) => Delivery::Event { stream, event, cursor },
             Err(EventError { place, problem }) => {
                 let place = within(frame.place, place);
                 Delivery::Refused(self.refuse(frame, place, problem.to_string()))
@@ -123,11 +115,7 @@ impl Decoder {
 
 /// A place inside an element as a place in the whole input.
 fn within(element: Place, place: Place) -> Place {
-    let before = if place.line == 1 {
-        element.column.saturating_sub(1)
-    } else {
-        0
-    };
+    let before = if place.line == 1 { element.column.saturating_sub(1) } else { 0 };
     Place {
         line: element.line.saturating_add(place.line.saturating_sub(1)),
         column: place.column.saturating_add(before),

@@ -56,24 +56,13 @@ impl FileSource {
         thread::Builder::new()
             .name("live-crew input".into())
             .spawn(move || read_ahead(reader, &sender))
-            .map_err(|error| TransportError::Open {
-                name: name.into(),
-                error,
-            })?;
-        Ok(Self {
-            decoder: Decoder::new(name, limits),
-            chunks,
-            ended: false,
-        })
+            .map_err(|error| TransportError::Open { name: name.into(), error })?;
+        Ok(Self { decoder: Decoder::new(name, limits), chunks, ended: false })
     }
 
     fn stopped(&self, error: io::Error) -> TransportError {
         let name = self.decoder.name().into();
-        TransportError::Read {
-            name,
-            offset: self.decoder.offset(),
-            error,
-        }
+        TransportError::Read { name, offset: self.decoder.offset(), error }
     }
 
     fn end(&mut self) -> Result<(), TransportError> {
@@ -82,11 +71,7 @@ impl FileSource {
             None => Ok(()),
             Some(Cursor(cursor)) => {
                 let name = self.decoder.name().into();
-                Err(TransportError::Shrunk {
-                    name,
-                    length: self.decoder.offset(),
-                    cursor,
-                })
+                Err(TransportError::Shrunk { name, length: self.decoder.offset(), cursor })
             }
         }
     }

@@ -14,13 +14,7 @@ pub fn channel(capacity: usize) -> (MemoryPublisher, MemorySource) {
     // No channel holds nothing, and none may be larger than tokio can count.
     let capacity = capacity.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
     let (sender, receiver) = mpsc::channel(capacity);
-    (
-        MemoryPublisher { sender },
-        MemorySource {
-            receiver,
-            taken: Cursor(0),
-        },
-    )
+    (MemoryPublisher { sender }, MemorySource { receiver, taken: Cursor(0) })
 }
 
 /// The end that events are put into. The input ends when every clone of it is dropped.
@@ -32,22 +26,17 @@ pub struct MemoryPublisher {
 impl MemoryPublisher {
     /// Hands over an event, waiting while the channel is full.
     pub async fn publish(&self, stream: StreamId, event: Event) -> Result<(), TransportError> {
-        self.sender
-            .send((stream, event))
-            .await
-            .map_err(|_| TransportError::Closed)
+        self.sender.send((stream, event)).await.map_err(|_| TransportError::Closed)
     }
 
     /// Hands over an event, or refuses when the channel is full.
     pub fn try_publish(&self, stream: StreamId, event: Event) -> Result<(), TransportError> {
-        self.sender
-            .try_send((stream, event))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Closed(_) => TransportError::Closed,
-                mpsc::error::TrySendError::Full(_) => TransportError::Full {
-                    capacity: self.sender.max_capacity(),
-                },
-            })
+        self.sender.try_send((stream, event)).map_err(|error| match error {
+            mpsc::error::TrySendError::Closed(_) => TransportError::Closed,
+            mpsc::error::TrySendError::Full(_) => {
+                TransportError::Full { capacity: self.sender.max_capacity() }
+            }
+        })
     }
 }
 
@@ -65,11 +54,7 @@ impl Source for MemorySource {
         self.receiver.recv_many(&mut events, max.max(1)).await;
         let deliver = |(stream, event)| {
             self.taken.0 += 1;
-            Delivery::Event {
-                stream,
-                event,
-                cursor: self.taken,
-            }
+            Delivery::Event { stream, event, cursor: self.taken }
         };
         Ok(events.into_iter().map(deliver).collect())
     }
@@ -100,10 +85,7 @@ impl MemorySink {
 
 impl Sink for MemorySink {
     async fn publish(&mut self, batch: &[Outgoing]) -> Result<(), TransportError> {
-        self.kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(batch);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(batch);
         Ok(())
     }
 
@@ -130,20 +112,11 @@ mod tests {
 
     fn event(n: i64) -> Event {
         let ts = Timestamp::from_micros(n).unwrap();
-        Event {
-            ts,
-            kind: Kind::new("goal").unwrap(),
-            payload: Payload::null(),
-            ids: None,
-        }
+        Event { ts, kind: Kind::new("goal").unwrap(), payload: Payload::null(), ids: None }
     }
 
     fn delivery(n: i64, cursor: u64) -> Delivery {
-        Delivery::Event {
-            stream: stream(),
-            event: event(n),
-            cursor: Cursor(cursor),
-        }
+        Delivery::Event { stream: stream(), event: event(n), cursor: Cursor(cursor) }
     }
 
     fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> task::Poll<F::Output> {
@@ -158,10 +131,7 @@ mod tests {
             publisher.publish(stream(), event(n)).await.unwrap();
         }
         drop(publisher);
-        assert_eq!(
-            source.next(2).await.unwrap(),
-            [delivery(1, 1), delivery(2, 2)]
-        );
+        assert_eq!(source.next(2).await.unwrap(), [delivery(1, 1), delivery(2, 2)]);
         assert_eq!(source.next(2).await.unwrap(), [delivery(3, 3)]);
         other.try_publish(stream(), event(4)).unwrap();
         drop(other);
@@ -197,10 +167,7 @@ mod tests {
         drop(source);
         let error = publisher.publish(stream(), event(1)).await.unwrap_err();
         assert!(matches!(error, TransportError::Closed));
-        assert!(matches!(
-            publisher.try_publish(stream(), event(1)),
-            Err(TransportError::Closed)
-        ));
+        assert!(matches!(publisher.try_publish(stream(), event(1)), Err(TransportError::Closed)));
     }
 
     #[tokio::test]
@@ -214,17 +181,9 @@ mod tests {
     #[tokio::test]
     async fn a_memory_sink_keeps_what_was_published() {
         let body = Bytes::from_static(b"{}");
-        let message = Outgoing {
-            channel: Channel::Action,
-            stream: None,
-            id: None,
-            body,
-        };
+        let message = Outgoing { channel: Channel::Action, stream: None, id: None, body };
         let sink = MemorySink::default();
-        sink.clone()
-            .publish(&[message.clone(), message.clone()])
-            .await
-            .unwrap();
+        sink.clone().publish(&[message.clone(), message.clone()]).await.unwrap();
         assert_eq!(sink.take(), [message.clone(), message]);
         assert_eq!(sink.take(), []);
     }

@@ -52,12 +52,7 @@ impl Outgoing {
     /// A dead letter as a message.
     pub fn dead_letter(letter: &DeadLetter) -> Self {
         let body = letter.to_json();
-        Self {
-            channel: Channel::DeadLetter,
-            stream: None,
-            id: None,
-            body,
-        }
+        Self { channel: Channel::DeadLetter, stream: None, id: None, body }
     }
 
     /// Writes the message as one line. An action is a whole as it is; the other sorts share a
@@ -88,13 +83,7 @@ mod tests {
         let stream = stream.map(|name| StreamId::new(name).unwrap());
         let body = Bytes::from_static(br#"{"a":1}"#);
         let mut out = Vec::new();
-        Outgoing {
-            channel,
-            stream,
-            id: None,
-            body,
-        }
-        .write_line(&mut out);
+        Outgoing { channel, stream, id: None, body }.write_line(&mut out);
         String::from_utf8(out).unwrap()
     }
 

@@ -50,20 +50,12 @@ impl FileSink {
 
 impl Output {
     fn new(name: &str, writer: impl Write + Send + 'static) -> Self {
-        Self {
-            name: name.into(),
-            writer: Box::new(writer),
-            lines: Vec::new(),
-        }
+        Self { name: name.into(), writer: Box::new(writer), lines: Vec::new() }
     }
 
     fn append(path: &Path) -> Result<Self, TransportError> {
         let name = path.display().to_string();
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path);
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
         match file.and_then(end_torn_line) {
             Ok(file) => Ok(Self::new(&name, file)),
             Err(error) => Err(TransportError::Create { name, error }),
@@ -77,9 +69,7 @@ impl Output {
     }
 
     fn flush(&mut self) -> Result<(), TransportError> {
-        self.writer
-            .flush()
-            .map_err(|error| TransportError::write(&self.name, error))
+        self.writer.flush().map_err(|error| TransportError::write(&self.name, error))
     }
 }
 
@@ -124,12 +114,7 @@ mod tests {
     use super::*;
 
     fn message(channel: Channel, body: &'static str) -> Outgoing {
-        Outgoing {
-            channel,
-            stream: None,
-            id: None,
-            body: Bytes::from_static(body.as_bytes()),
-        }
+        Outgoing { channel, stream: None, id: None, body: Bytes::from_static(body.as_bytes()) }
     }
 
     #[tokio::test]
@@ -155,9 +140,7 @@ mod tests {
         let (actions, problems) = (folder.path().join("a.jsonl"), folder.path().join("p.jsonl"));
         std::fs::write(&actions, "1\n{\"ki").unwrap();
         let mut sink = FileSink::append(&actions, &problems).unwrap();
-        sink.publish(&[message(Channel::Action, "2")])
-            .await
-            .unwrap();
+        sink.publish(&[message(Channel::Action, "2")]).await.unwrap();
         assert_eq!(std::fs::read_to_string(actions).unwrap(), "1\n{\"ki\n2\n");
     }
 
@@ -166,10 +149,7 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let mut sink = FileSink::from_writers(("stdout", writer), ("stderr", io::sink()));
-        let error = sink
-            .publish(&[message(Channel::Action, "1")])
-            .await
-            .unwrap_err();
+        let error = sink.publish(&[message(Channel::Action, "1")]).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "nobody reads `stdout` any more; keep its reader running, or write to a file"

@@ -84,9 +84,7 @@ fn fenced_value(text: &[u8], scanner: &mut Scanner<'_>) -> Result<Option<Json>, 
 /// a few brackets and one word stands before the fault. "A few" keeps a text full of brackets linear.
 fn is_prose(before_fault: &str) -> bool {
     let word = before_fault.trim_start_matches(['{', '[', ' ', '\n', '\r', '\t']);
-    word.trim_end()
-        .bytes()
-        .all(|byte| byte.is_ascii_alphabetic())
+    word.trim_end().bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
@@ -105,15 +103,9 @@ mod tests {
             ("42", "42"),
             ("\"yes\"", "\"yes\""),
             ("Sure! {\"a\": 1} Anything else?", r#"{"a":1}"#),
-            (
-                "As [sic] and {{ name }} say:\n```json\n[1, 2]\n```\n",
-                "[1,2]",
-            ),
+            ("As [sic] and {{ name }} say:\n```json\n[1, 2]\n```\n", "[1,2]"),
             ("See [1].\n```JSON\n\"fenced\"\n```", "\"fenced\""),
-            (
-                "[note] {not} [nullable] [true story] {\"a\": 1}",
-                r#"{"a":1}"#,
-            ),
+            ("[note] {not} [nullable] [true story] {\"a\": 1}", r#"{"a":1}"#),
             ("```\n{\"a\": 1}\n```", r#"{"a":1}"#),
         ] {
             assert_eq!(read(text, Parse::Auto).as_deref(), Ok(value), "{text}");
@@ -123,16 +115,10 @@ mod tests {
 
     #[test]
     fn a2_text_without_json_stays_text_in_auto_and_fails_in_json() {
-        assert_eq!(
-            read("42 goals", Parse::Auto).as_deref(),
-            Ok(r#"{"text":"42 goals"}"#)
-        );
+        assert_eq!(read("42 goals", Parse::Auto).as_deref(), Ok(r#"{"text":"42 goals"}"#));
         assert_eq!(read("42 goals", Parse::Json), Err(None));
         assert_eq!(read("", Parse::Json), Err(None));
-        assert_eq!(
-            read("{\"a\": 1}", Parse::Text).as_deref(),
-            Ok(r#"{"text":"{\"a\": 1}"}"#)
-        );
+        assert_eq!(read("{\"a\": 1}", Parse::Text).as_deref(), Ok(r#"{"text":"{\"a\": 1}"}"#));
     }
 
     #[test]
@@ -142,10 +128,7 @@ mod tests {
             r#"Here: {"actions": [{"kind": "a"}], oops}"#,
             "```json\n{\"a\": [1, 2\n```\n[1]",
         ] {
-            assert!(
-                read(text, Parse::Auto).unwrap().starts_with(r#"{"text":"#),
-                "{text}"
-            );
+            assert!(read(text, Parse::Auto).unwrap().starts_with(r#"{"text":"#), "{text}");
             assert!(matches!(read(text, Parse::Json), Err(Some(_))), "{text}");
         }
     }

@@ -42,8 +42,7 @@ impl<'a> Members<'a> {
     }
 
     fn number(&mut self, key: &str, value: i64) {
-        self.key(key)
-            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.key(key).extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn instant(&mut self, key: &str, value: Timestamp) {
@@ -65,13 +64,8 @@ pub fn write_action(stream: &StreamId, crew: &CrewName, action: &Action, out: &m
     members.optional("correlation_id", action.correlation_id.as_deref());
     members.text("id", &action.id.to_string());
     members.text("kind", action.kind.as_str());
-    members
-        .key("payload")
-        .extend_from_slice(action.payload.as_bytes());
-    members.text(
-        "stream_id",
-        action.stream.as_ref().unwrap_or(stream).as_str(),
-    );
+    members.key("payload").extend_from_slice(action.payload.as_bytes());
+    members.text("stream_id", action.stream.as_ref().unwrap_or(stream).as_str());
     members.optional("traceparent", action.traceparent.as_deref());
     members.optional("transaction_id", action.transaction_id.as_deref());
     members.instant("ts", action.ts);
@@ -125,10 +119,7 @@ fn write_trouble(error: &ErrorEvent, out: &mut Vec<u8>) {
             members.text("reason", "ctx_conflict");
         }
     }
-    members.optional(
-        "run",
-        error.run.map(|run: RunKey| run.to_string()).as_deref(),
-    );
+    members.optional("run", error.run.map(|run: RunKey| run.to_string()).as_deref());
     members.number("slice", error.slice.0);
     members.close();
 }

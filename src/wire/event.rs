@@ -59,10 +59,7 @@ impl EventReader {
     /// A reader that refuses what is beyond `limits`.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            json: JsonLimits {
-                depth: limits.json_depth,
-                bytes: limits.event_bytes,
-            },
+            json: JsonLimits { depth: limits.json_depth, bytes: limits.event_bytes },
             payload_bytes: limits.payload_bytes,
             id_bytes: limits.id_bytes,
             last_stream: None,
@@ -73,8 +70,7 @@ impl EventReader {
 
     /// Reads one event in one pass over its text.
     pub fn read(&mut self, text: &[u8]) -> Result<(StreamId, Event), EventError> {
-        self.read_fields(text)
-            .map_err(|refusal| refusal.locate(text))
+        self.read_fields(text).map_err(|refusal| refusal.locate(text))
     }
 
     fn read_fields(&mut self, text: &[u8]) -> Result<(StreamId, Event), Refusal> {
@@ -93,14 +89,7 @@ impl EventReader {
         let end = scanner.offset();
         scanner.finish()?;
         let missing = |index: usize| {
-            move || {
-                Refusal::new(
-                    EventProblem::MissingField {
-                        field: FIELDS[index],
-                    },
-                    end - 1,
-                )
-            }
+            move || Refusal::new(EventProblem::MissingField { field: FIELDS[index] }, end - 1)
         };
         let event = Event {
             ts: fields.ts.ok_or_else(missing(0))?,
@@ -150,9 +139,7 @@ impl EventReader {
         }
         let kind = Kind::new(&text).map_err(|e| Refusal::new(EventProblem::Name(e), start))?;
         if kind.is_reserved() {
-            let problem = EventProblem::ReservedKind {
-                kind: text.into_owned(),
-            };
+            let problem = EventProblem::ReservedKind { kind: text.into_owned() };
             return Err(Refusal::new(problem, start));
         }
         self.last_kind = Some(kind.clone());
@@ -161,11 +148,7 @@ impl EventReader {
 
     fn read_stream(&mut self, scanner: &mut Scanner<'_>) -> Result<StreamId, Refusal> {
         let (text, start) = read_string(FIELDS[2], scanner)?;
-        if let Some(stream) = self
-            .last_stream
-            .as_ref()
-            .filter(|last| last.as_str() == text)
-        {
+        if let Some(stream) = self.last_stream.as_ref().filter(|last| last.as_str() == text) {
             return Ok(stream.clone());
         }
         let stream =
@@ -181,14 +164,9 @@ impl EventReader {
         scanner.canonical(&mut self.payload)?;
         let (bytes, limit) = (self.payload.len(), self.payload_bytes);
         if bytes > limit {
-            return Err(Refusal::new(
-                EventProblem::PayloadTooLarge { bytes, limit },
-                start,
-            ));
+            return Err(Refusal::new(EventProblem::PayloadTooLarge { bytes, limit }, start));
         }
-        Ok(Payload::from_canonical(Bytes::copy_from_slice(
-            &self.payload,
-        )))
+        Ok(Payload::from_canonical(Bytes::copy_from_slice(&self.payload)))
     }
 
     /// An optional identity; `null` is the same as absent.
@@ -207,12 +185,7 @@ impl EventReader {
             return Err(Refusal::new(EventProblem::EmptyId { field }, start));
         }
         if bytes > limit {
-            let problem = EventProblem::LongId {
-                field,
-                value: cut(&text),
-                bytes,
-                limit,
-            };
+            let problem = EventProblem::LongId { field, value: cut(&text), bytes, limit };
             return Err(Refusal::new(problem, start));
         }
         Ok(Some(text.into()))
@@ -232,15 +205,8 @@ fn slot(ids: &mut Ids, index: usize) -> &mut Option<Arc<str>> {
 
 fn read_ts(scanner: &mut Scanner<'_>) -> Result<Timestamp, Refusal> {
     let (text, start) = read_string(FIELDS[0], scanner)?;
-    parse_timestamp(&text).map_err(|error| {
-        Refusal::new(
-            EventProblem::Timestamp {
-                value: cut(&text),
-                error,
-            },
-            start,
-        )
-    })
+    parse_timestamp(&text)
+        .map_err(|error| Refusal::new(EventProblem::Timestamp { value: cut(&text), error }, start))
 }
 
 /// A string and where it starts.
@@ -254,10 +220,7 @@ fn read_string<'a>(
         return Ok((scanner.string()?, start));
     }
     let value = rest_of_value(scanner)?;
-    Err(Refusal::new(
-        EventProblem::NotAString { field, value },
-        start,
-    ))
+    Err(Refusal::new(EventProblem::NotAString { field, value }, start))
 }
 
 /// The next value for a message; if it is not even JSON, that is the error.

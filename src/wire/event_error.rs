@@ -119,10 +119,7 @@ impl Refusal {
 
     pub(super) fn locate(self, text: &[u8]) -> EventError {
         let (problem, offset) = *self.0;
-        EventError {
-            problem,
-            place: Place::of(text, offset),
-        }
+        EventError { problem, place: Place::of(text, offset) }
     }
 }
 

@@ -74,10 +74,7 @@ impl Header {
         }
         let mut touched = Vec::new();
         for (old, new) in self.crews.iter().zip(&plan.crews) {
-            let renamed = CrewSpec {
-                fingerprint: old.fingerprint.clone(),
-                ..new.spec.clone()
-            };
+            let renamed = CrewSpec { fingerprint: old.fingerprint.clone(), ..new.spec.clone() };
             if *old != renamed {
                 return Change::Plan(format!("crew `{}`", new.spec.name));
             }
@@ -92,10 +89,6 @@ impl Header {
                 self.crews.len()
             ));
         }
-        if touched.is_empty() {
-            Change::None
-        } else {
-            Change::Fingerprints(touched)
-        }
+        if touched.is_empty() { Change::None } else { Change::Fingerprints(touched) }
     }
 }

@@ -17,15 +17,8 @@ use crate::{
 /// The longest an action may be worth doing, in milliseconds.
 const MOST_TTL_MS: u32 = 300_000;
 
-const ACTION_KEYS: &[&str] = &[
-    "kind",
-    "payload",
-    "ttl_ms",
-    "stream_id",
-    "ts",
-    "correlation_id",
-    "transaction_id",
-];
+const ACTION_KEYS: &[&str] =
+    &["kind", "payload", "ttl_ms", "stream_id", "ts", "correlation_id", "transaction_id"];
 
 /// How a crew's answer becomes actions, as `emits` in the configuration says it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,29 +62,18 @@ pub fn read_output(
     limits: &Limits,
 ) -> Result<Output, OutputError> {
     let value = read_value(answer, emits.parse, limits)?;
-    let mapping = Mapping {
-        crew,
-        emits,
-        limits,
-    };
+    let mapping = Mapping { crew, emits, limits };
     let mut output = match &emits.payload {
         Some(template) => {
             let payload = fill(template, &value, scope, "emits.payload")?;
             let action = mapping.default_action(&payload, "emits.payload")?;
-            Output {
-                actions: vec![action],
-                diff: Diff::default(),
-                value: Payload::null(),
-            }
+            Output { actions: vec![action], diff: Diff::default(), value: Payload::null() }
         }
         None => mapping.map(&value)?,
     };
     if let Some(template) = &emits.context {
         let context = fill(template, &value, scope, "emits.context")?;
-        output
-            .diff
-            .0
-            .append(&mut set_keys(&context, "emits.context")?.0);
+        output.diff.0.append(&mut set_keys(&context, "emits.context")?.0);
     }
     output.value = payload_of(&value, limits, "output")?;
     Ok(output)
@@ -103,10 +85,7 @@ fn read_value(answer: Answer, parse: Parse, limits: &Limits) -> Result<Json, Out
         Answer::Value(value) => return Ok(value),
         Answer::Raw(text) => text,
     };
-    let json = JsonLimits {
-        depth: limits.json_depth,
-        bytes: limits.event_bytes,
-    };
+    let json = JsonLimits { depth: limits.json_depth, bytes: limits.event_bytes };
     read_answer(&text, parse, &json).map_err(|error| {
         let problem = match error {
             Some(error) => OutputProblem::BrokenJson(error),
@@ -152,11 +131,7 @@ impl Mapping<'_> {
             }
             one => self.any(one, "output")?.into_iter().collect(),
         };
-        Ok(Output {
-            actions,
-            diff,
-            value: Payload::null(),
-        })
+        Ok(Output { actions, diff, value: Payload::null() })
     }
 
     /// The value of `actions`: here nothing but actions is meant.
@@ -188,11 +163,7 @@ impl Mapping<'_> {
     }
 
     fn default_action(&self, payload: &Json, at: &str) -> Result<Draft, OutputError> {
-        let kind = self
-            .emits
-            .kind
-            .clone()
-            .unwrap_or_else(|| default_kind(self.crew));
+        let kind = self.emits.kind.clone().unwrap_or_else(|| default_kind(self.crew));
         if kind.is_reserved() {
             return Err(OutputProblem::ReservedKind(kind.to_string()).at("emits.kind"));
         }
@@ -209,11 +180,7 @@ impl Mapping<'_> {
 
     fn action(&self, members: &Object, at: &str) -> Result<Draft, OutputError> {
         known_keys(members, ACTION_KEYS, at)?;
-        let required = |key| {
-            members
-                .get(key)
-                .ok_or_else(|| OutputProblem::MissingKey(key).at(at))
-        };
+        let required = |key| members.get(key).ok_or_else(|| OutputProblem::MissingKey(key).at(at));
         let (kind, payload) = (required("kind")?, required("payload")?);
         let id = |value: &Json| self.id(value);
         Ok(Draft {
@@ -232,11 +199,7 @@ impl Mapping<'_> {
             Json::String(text) if text.is_empty() => Err(wrong(value, "an id, or leave it out")),
             Json::String(text) if text.len() > self.limits.id_bytes => {
                 let (bytes, limit) = (text.len(), self.limits.id_bytes);
-                Err(OutputProblem::TooLarge {
-                    bytes,
-                    limit,
-                    name: "id_bytes",
-                })
+                Err(OutputProblem::TooLarge { bytes, limit, name: "id_bytes" })
             }
             Json::String(text) => Ok(Arc::clone(text)),
             other => Err(wrong(other, "a string")),
@@ -253,9 +216,7 @@ fn optional<T>(
 ) -> Result<Option<T>, OutputError> {
     match members.get(key) {
         None | Some(Json::Null) => Ok(None),
-        Some(value) => read(value)
-            .map(Some)
-            .map_err(|problem| problem.at(format!("{at}.{key}"))),
+        Some(value) => read(value).map(Some).map_err(|problem| problem.at(format!("{at}.{key}"))),
     }
 }
 
@@ -263,11 +224,7 @@ fn optional<T>(
 fn default_kind(crew: &CrewName) -> Kind {
     let name = format!("{}_result", crew.as_str().replace('-', "_"));
     // Two leading underscores would make it a reserved kind.
-    let name = if name.starts_with("__") {
-        name.trim_start_matches('_')
-    } else {
-        &name
-    };
+    let name = if name.starts_with("__") { name.trim_start_matches('_') } else { &name };
     Kind::new(&name[..name.len().min(50)]).expect("crew names are ASCII letters, digits, _ and -")
 }
 
@@ -277,11 +234,7 @@ fn known_keys(
     at: &str,
 ) -> Result<(), OutputError> {
     match members.keys().find(|key| !known.contains(&&***key)) {
-        Some(key) => Err(OutputProblem::UnknownKey {
-            key: cut(key),
-            known,
-        }
-        .at(at)),
+        Some(key) => Err(OutputProblem::UnknownKey { key: cut(key), known }.at(at)),
         None => Ok(()),
     }
 }
@@ -301,12 +254,7 @@ fn set_keys(context: &Json, at: &str) -> Result<Diff, OutputError> {
 fn payload_of(value: &Json, limits: &Limits, at: &str) -> Result<Payload, OutputError> {
     let (bytes, limit) = (value.size(), limits.payload_bytes);
     if bytes > limit {
-        return Err(OutputProblem::TooLarge {
-            bytes,
-            limit,
-            name: "payload_bytes",
-        }
-        .at(at));
+        return Err(OutputProblem::TooLarge { bytes, limit, name: "payload_bytes" }.at(at));
     }
     Ok(Payload::from_canonical(value.to_canonical()))
 }
@@ -325,18 +273,11 @@ fn stream(value: &Json) -> Result<StreamId, OutputProblem> {
 
 fn ts(value: &Json) -> Result<Timestamp, OutputProblem> {
     let text = text(value)?;
-    parse_timestamp(text).map_err(|error| OutputProblem::Timestamp {
-        value: cut(text),
-        error,
-    })
+    parse_timestamp(text).map_err(|error| OutputProblem::Timestamp { value: cut(text), error })
 }
 
 fn ttl_ms(value: &Json) -> Result<u32, OutputProblem> {
-    let int = if let Json::Number(number) = value {
-        number.as_i64()
-    } else {
-        None
-    };
+    let int = if let Json::Number(number) = value { number.as_i64() } else { None };
     int.and_then(|ms| u32::try_from(ms).ok())
         .filter(|ms| (1..=MOST_TTL_MS).contains(ms))
         .ok_or_else(|| wrong(value, "an integer from 1 to 300000"))
@@ -347,11 +288,7 @@ fn text(value: &Json) -> Result<&str, OutputProblem> {
 }
 
 fn wrong(value: &Json, expected: &'static str) -> OutputProblem {
-    OutputProblem::Wrong {
-        expected,
-        found: value.type_name(),
-        value: cut(&format!("{value:?}")),
-    }
+    OutputProblem::Wrong { expected, found: value.type_name(), value: cut(&format!("{value:?}")) }
 }
 
 #[cfg(test)]

@@ -74,9 +74,6 @@ pub enum OutputProblem {
 
 impl OutputProblem {
     pub(super) fn at(self, at: impl Into<String>) -> OutputError {
-        OutputError {
-            at: at.into(),
-            problem: self,
-        }
+        OutputError { at: at.into(), problem: self }
     }
 }

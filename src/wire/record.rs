@@ -132,8 +132,5 @@ fn take<'de, T: Deserialize<'de>>(
 }
 
 pub(super) fn malformed(what: &'static str, why: &str) -> DecodeError {
-    DecodeError::Malformed {
-        what,
-        why: why.to_owned(),
-    }
+    DecodeError::Malformed { what, why: why.to_owned() }
 }

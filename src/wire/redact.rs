@@ -19,11 +19,7 @@ pub fn redact_keys(value: &Json) -> Json {
             object
                 .iter()
                 .map(|(key, value)| {
-                    let kept = if is_secret(key) {
-                        mark()
-                    } else {
-                        redact_keys(value)
-                    };
+                    let kept = if is_secret(key) { mark() } else { redact_keys(value) };
                     (Arc::clone(key), kept)
                 })
                 .collect(),
@@ -36,9 +32,7 @@ pub fn redact_keys(value: &Json) -> Json {
 /// Whether a key names a secret: `*key*`, `*token*`, `*secret*`, `*password*`, `authorization`.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["key", "token", "secret", "password", "authorization"]
-        .iter()
-        .any(|word| key.contains(word))
+    ["key", "token", "secret", "password", "authorization"].iter().any(|word| key.contains(word))
 }
 
 /// Replaces the values at declared paths of an event's payload.
@@ -54,10 +48,7 @@ pub fn redact_payload(payload: &Payload, globs: &[String]) -> Option<Payload> {
         return None;
     }
     // It was checked against the limits when it came in.
-    let limits = JsonLimits {
-        depth: usize::MAX,
-        bytes: usize::MAX,
-    };
+    let limits = JsonLimits { depth: usize::MAX, bytes: usize::MAX };
     let value = parse(payload.as_bytes(), &limits).ok()?;
     let redacted = redact_paths(&value, globs, &mut Vec::new());
     Some(Payload::from_canonical(redacted.to_canonical()))
@@ -84,21 +75,14 @@ fn redact_paths(value: &Json, globs: &[String], path: &mut Vec<Arc<str>>) -> Jso
     let mut member = |(key, value): (&Arc<str>, &Json)| {
         path.push(Arc::clone(key));
         let hidden = globs.iter().any(|glob| grants(glob, path));
-        let kept = if hidden {
-            mark()
-        } else {
-            redact_paths(value, globs, path)
-        };
+        let kept = if hidden { mark() } else { redact_paths(value, globs, path) };
         path.pop();
         (Arc::clone(key), kept)
     };
     match value {
         Json::Object(object) => Json::Object(object.iter().map(&mut member).collect()),
         Json::Array(items) => {
-            let items = items
-                .iter()
-                .map(|item| redact_paths(item, globs, path))
-                .collect();
+            let items = items.iter().map(|item| redact_paths(item, globs, path)).collect();
             Json::Array(Arc::new(items))
         }
         other => other.clone(),
@@ -151,10 +135,7 @@ mod tests {
     #[test]
     fn j7_no_change_of_the_context_writes_a_redacted_path() {
         let globs = ["pin".to_owned(), "user.email".to_owned()];
-        let op = |path: &str, change| Op {
-            path: vec![path.into()],
-            change,
-        };
+        let op = |path: &str, change| Op { path: vec![path.into()], change };
         let mut diff = Diff(vec![
             op("pin", Change::Incr(crate::json::Number::from_i64(7))),
             op("user", Change::Set(json(r#"{"email":"a@b"}"#))),
@@ -162,13 +143,7 @@ mod tests {
         ]);
         redact_diff(&mut diff, &globs);
         assert_eq!(diff.0[0].change, Change::Set(mark()));
-        assert_eq!(
-            diff.0[1].change,
-            Change::Set(json(r#"{"email":"[redacted]"}"#))
-        );
-        assert_eq!(
-            diff.0[2].change,
-            Change::Incr(crate::json::Number::from_i64(1))
-        );
+        assert_eq!(diff.0[1].change, Change::Set(json(r#"{"email":"[redacted]"}"#)));
+        assert_eq!(diff.0[2].change, Change::Incr(crate::json::Number::from_i64(1)));
     }
 }

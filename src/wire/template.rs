@@ -32,10 +32,7 @@ pub struct TemplateError {
 
 impl TemplateError {
     fn new(template: &str, reason: impl fmt::Display) -> Self {
-        Self {
-            template: cut(template),
-            reason: reason.to_string(),
-        }
+        Self { template: cut(template), reason: reason.to_string() }
     }
 
     fn from_jinja(template: &str, error: &Error) -> Self {
@@ -61,9 +58,7 @@ impl Template {
         ctx: &Json,
     ) -> Result<Json, TemplateError> {
         let names = [("ctx", ctx), ("event", event), ("output", output)];
-        let names = names
-            .into_iter()
-            .map(|(name, value)| (Arc::from(name), value.clone()));
+        let names = names.into_iter().map(|(name, value)| (Arc::from(name), value.clone()));
         let scope = to_value(&Json::Object(names.collect()));
         render(&environment(), &self.0, &scope)
     }
@@ -99,9 +94,7 @@ fn check(environment: &Environment<'_>, node: &Json) -> Result<(), TemplateError
             .map(drop)
             .map_err(|error| TemplateError::from_jinja(text, &error)),
         Json::Array(items) => items.iter().try_for_each(|item| check(environment, item)),
-        Json::Object(members) => members
-            .values()
-            .try_for_each(|value| check(environment, value)),
+        Json::Object(members) => members.values().try_for_each(|value| check(environment, value)),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => Ok(()),
     }
 }
@@ -140,9 +133,7 @@ fn render_string(
         let value = expression.eval(scope).map_err(jinja)?;
         return from_value(&value).map_err(|reason| TemplateError::new(text, reason));
     }
-    Ok(Json::from(
-        &*environment.render_str(text, scope).map_err(jinja)?,
-    ))
+    Ok(Json::from(&*environment.render_str(text, scope).map_err(jinja)?))
 }
 
 /// The expression of a string that is exactly `{{ expression }}`: its value keeps its type.
@@ -196,12 +187,9 @@ impl Object for Lens {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         match &self.0 {
-            Json::Object(members) => Enumerator::Values(
-                members
-                    .keys()
-                    .map(|key| Value::from(Arc::clone(key)))
-                    .collect(),
-            ),
+            Json::Object(members) => {
+                Enumerator::Values(members.keys().map(|key| Value::from(Arc::clone(key))).collect())
+            }
             Json::Array(items) => Enumerator::Seq(items.len()),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
                 Enumerator::NonEnumerable
@@ -229,23 +217,17 @@ fn from_value(value: &Value) -> Result<Json, String> {
         }
         ValueKind::Number => {
             let float = f64::try_from(value.clone()).ok().and_then(Number::from_f64);
-            float
-                .map(Json::Number)
-                .ok_or_else(|| format!("`{value}` is not a JSON number"))
+            float.map(Json::Number).ok_or_else(|| format!("`{value}` is not a JSON number"))
         }
         ValueKind::Seq | ValueKind::Iterable => {
             let items = value.try_iter().map_err(|error| error.to_string())?;
-            let items = items
-                .map(|item| from_value(&item))
-                .collect::<Result<_, _>>()?;
+            let items = items.map(|item| from_value(&item)).collect::<Result<_, _>>()?;
             Ok(Json::Array(Arc::new(items)))
         }
         ValueKind::Map => {
             let keys = value.try_iter().map_err(|error| error.to_string())?;
             let members = keys.map(|key| {
-                let text = key
-                    .as_str()
-                    .ok_or_else(|| format!("key `{key}` is not a string"))?;
+                let text = key.as_str().ok_or_else(|| format!("key `{key}` is not a string"))?;
                 let member = value.get_item(&key).map_err(|error| error.to_string())?;
                 Ok((Arc::from(text), from_value(&member)?))
             });

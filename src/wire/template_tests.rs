@@ -10,16 +10,11 @@ fn render_with_output(template: &str, output: &Json) -> Result<String, TemplateE
     let template = Template::new(template.into())?;
     let event = json(r#"{"kind":"goal","payload":{"team":"Home","minute":83}}"#);
     let ctx = json(r#"{"score":{"home":2,"away":1},"names":["a","b"]}"#);
-    template
-        .render(output, &event, &ctx)
-        .map(|value| format!("{value:?}"))
+    template.render(output, &event, &ctx).map(|value| format!("{value:?}"))
 }
 
 fn rendered(template: &str) -> Result<String, TemplateError> {
-    render_with_output(
-        template,
-        &json(r#"{"text":"hi {{ ctx }}","n":1.0,"none":null}"#),
-    )
+    render_with_output(template, &json(r#"{"text":"hi {{ ctx }}","n":1.0,"none":null}"#))
 }
 
 #[test]
@@ -39,14 +34,8 @@ fn a3_strings_are_filled_in_and_a_sole_expression_keeps_its_type() {
         ("{{ event.payload.minute }}'", "\"83'\""),
         ("{{ ctx.score.home }}:{{ ctx.score.away }}", "\"2:1\""),
         ("{{- ctx.score.home }}", "\"2\""),
-        (
-            "{% for name in ctx.names %}{{ name }};{% endfor %}",
-            "\"a;b;\"",
-        ),
-        (
-            "score {{ ctx.score }}\n",
-            r#""score {\"away\":1,\"home\":2}\n""#,
-        ),
+        ("{% for name in ctx.names %}{{ name }};{% endfor %}", "\"a;b;\""),
+        ("score {{ ctx.score }}\n", r#""score {\"away\":1,\"home\":2}\n""#),
     ] {
         assert_eq!(rendered(template).as_deref(), Ok(value), "{template}");
     }
@@ -54,40 +43,23 @@ fn a3_strings_are_filled_in_and_a_sole_expression_keeps_its_type() {
 
 #[test]
 fn a3_templates_reach_into_lists_and_objects_and_leave_keys_alone() {
-    let template = Template::new(json(
-        r#"{"{{k}}":["{{ output }}",{"a":"x{{ event }}"}],"n":1}"#,
-    ));
-    let value = template
-        .unwrap()
-        .render(&json("1"), &json("2"), &Json::Null)
-        .unwrap();
+    let template = Template::new(json(r#"{"{{k}}":["{{ output }}",{"a":"x{{ event }}"}],"n":1}"#));
+    let value = template.unwrap().render(&json("1"), &json("2"), &Json::Null).unwrap();
     assert_eq!(value, json(r#"{"{{k}}":[1,{"a":"x2"}],"n":1}"#));
 }
 
 #[test]
 fn a3_rendered_data_is_never_expanded_again() {
-    assert_eq!(
-        rendered("{{ output.text }}").as_deref(),
-        Ok("\"hi {{ ctx }}\"")
-    );
-    assert_eq!(
-        rendered("<{{ output.text }}>").as_deref(),
-        Ok("\"<hi {{ ctx }}>\"")
-    );
+    assert_eq!(rendered("{{ output.text }}").as_deref(), Ok("\"hi {{ ctx }}\""));
+    assert_eq!(rendered("<{{ output.text }}>").as_deref(), Ok("\"<hi {{ ctx }}>\""));
 }
 
 #[test]
 fn a3_long_integers_pass_through_with_all_their_digits() {
     let long = json("123456789012345678901234567890123456789012");
     let digits = "123456789012345678901234567890123456789012";
-    assert_eq!(
-        render_with_output("{{ output }}", &long).as_deref(),
-        Ok(digits)
-    );
-    assert_eq!(
-        render_with_output("n={{ output }}", &long),
-        Ok(format!("\"n={digits}\""))
-    );
+    assert_eq!(render_with_output("{{ output }}", &long).as_deref(), Ok(digits));
+    assert_eq!(render_with_output("n={{ output }}", &long), Ok(format!("\"n={digits}\"")));
 }
 
 #[test]

@@ -31,10 +31,7 @@ pub enum TimestampError {
 /// Reads `YYYY-MM-DDTHH:MM:SS`, then a fraction and an offset if there are any. `T` may be a space,
 /// no offset means UTC, what is finer than a microsecond is floored.
 pub fn parse_timestamp(text: &str) -> Result<Timestamp, TimestampError> {
-    let (head, tail) = text
-        .as_bytes()
-        .split_first_chunk::<19>()
-        .ok_or(TimestampError::Form)?;
+    let (head, tail) = text.as_bytes().split_first_chunk::<19>().ok_or(TimestampError::Form)?;
     let date = parse_date(head)?;
     let seconds = parse_time(head)?;
     let (micros, tail) = parse_fraction(tail)?;
@@ -48,11 +45,7 @@ fn parse_date(head: &[u8; 19]) -> Result<NaiveDate, TimestampError> {
     if head[4] != b'-' || head[7] != b'-' || !matches!(head[10], b'T' | b't' | b' ') {
         return Err(TimestampError::Form);
     }
-    let (year, month, day) = (
-        number(&head[..4])?,
-        number(&head[5..7])?,
-        number(&head[8..10])?,
-    );
+    let (year, month, day) = (number(&head[..4])?, number(&head[5..7])?, number(&head[8..10])?);
     if year == 0 {
         return Err(TimestampError::Year);
     }
@@ -91,10 +84,7 @@ fn parse_fraction(tail: &[u8]) -> Result<(i64, &[u8]), TimestampError> {
     }
     let kept = digits.min(6);
     let missing = u32::try_from(6 - kept).expect("at most six");
-    Ok((
-        i64::from(number(&tail[..kept])? * 10_u32.pow(missing)),
-        &tail[digits..],
-    ))
+    Ok((i64::from(number(&tail[..kept])? * 10_u32.pow(missing)), &tail[digits..]))
 }
 
 /// Seconds east of UTC: nothing, `Z`, `±HH:MM` or `±HHMM`.
@@ -128,13 +118,7 @@ pub fn write_timestamp(ts: Timestamp, out: &mut Vec<u8>) {
     let year = u32::try_from(date.year()).expect("years start at 1");
     write_digits(year / 100, out);
     write_digits(year % 100, out);
-    let rest = [
-        date.month(),
-        date.day(),
-        time.hour(),
-        time.minute(),
-        time.second(),
-    ];
+    let rest = [date.month(), date.day(), time.hour(), time.minute(), time.second()];
     for (separator, number) in b"--T::".iter().zip(rest) {
         out.push(*separator);
         write_digits(number, out);

@@ -23,26 +23,14 @@ const IO: [&str; 10] = [
 ];
 
 const ROOMS: [Room; 6] = [
-    Room {
-        folder: "src/json",
-        may_name: &["json"],
-        never: &IO,
-    },
-    Room {
-        folder: "src/engine",
-        may_name: &["json", "engine"],
-        never: &IO,
-    },
+    Room { folder: "src/json", may_name: &["json"], never: &IO },
+    Room { folder: "src/engine", may_name: &["json", "engine"], never: &IO },
     Room {
         folder: "src/wire",
         may_name: &["json", "engine", "wire"],
         never: &["tokio", "rusqlite"],
     },
-    Room {
-        folder: "src/store",
-        may_name: &["json", "engine", "wire", "store"],
-        never: &["pyo3"],
-    },
+    Room { folder: "src/store", may_name: &["json", "engine", "wire", "store"], never: &["pyo3"] },
     Room {
         folder: "src/transport",
         may_name: &["json", "engine", "wire", "transport"],
@@ -58,14 +46,9 @@ const ROOMS: [Room; 6] = [
 /// Every way in which a text breaks the rules of its room.
 fn faults(room: &Room, text: &str) -> Vec<String> {
     let mut faults = Vec::new();
-    for (at, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !is_comment(line))
-    {
-        let named = line
-            .match_indices("crate::")
-            .flat_map(|(at, path)| rooms(&line[at + path.len()..]));
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
+        let named =
+            line.match_indices("crate::").flat_map(|(at, path)| rooms(&line[at + path.len()..]));
         for other in named.filter(|other| !room.may_name.contains(&other.as_str())) {
             faults.push(format!("line {} names `crate::{other}`", at + 1));
         }
@@ -79,17 +62,10 @@ fn faults(room: &Room, text: &str) -> Vec<String> {
 /// The rooms that stand behind `crate::`: one, or several in braces.
 fn rooms(path: &str) -> Vec<String> {
     let first = |path: &str| -> String {
-        path.trim()
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-            .collect()
+        path.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
     };
     match path.strip_prefix('{') {
-        Some(list) => list
-            .split(',')
-            .map(first)
-            .filter(|name| !name.is_empty())
-            .collect(),
+        Some(list) => list.split(',').map(first).filter(|name| !name.is_empty()).collect(),
         None => vec![first(path)],
     }
 }
@@ -113,10 +89,7 @@ fn every_room_names_only_those_below_it() {
         for (path, text) in sources {
             // What tests of a room use is no part of the room.
             let is_test = path.ends_with("tests.rs") || path.to_string_lossy().contains("/tests/");
-            let own = text
-                .split("#[cfg(test)]\nmod tests {")
-                .next()
-                .unwrap_or_default();
+            let own = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
             if !is_test {
                 let faults = faults(room, own).into_iter();
                 all.extend(faults.map(|fault| format!("{}: {fault}", path.display())));
@@ -130,9 +103,7 @@ fn every_room_names_only_those_below_it() {
 fn only_the_python_room_names_pyo3() {
     for (path, text) in sources("src") {
         let is_python = path.to_string_lossy().contains("/src/py/");
-        let named = text
-            .lines()
-            .any(|line| !is_comment(line) && has_word(line, "pyo3"));
+        let named = text.lines().any(|line| !is_comment(line) && has_word(line, "pyo3"));
         assert!(is_python || !named, "{} names `pyo3`", path.display());
     }
 }
@@ -140,25 +111,10 @@ fn only_the_python_room_names_pyo3() {
 #[test]
 fn an_import_that_points_up_is_found() {
     let engine = &ROOMS[1];
-    assert_eq!(
-        faults(engine, "use crate::json::Json;\n// crate::wire\n"),
-        [""; 0]
-    );
-    assert_eq!(
-        faults(engine, "use crate::wire::x;"),
-        ["line 1 names `crate::wire`"]
-    );
-    assert_eq!(
-        faults(engine, "use crate::{json, store};"),
-        ["line 1 names `crate::store`"]
-    );
-    assert_eq!(
-        faults(engine, "let x: HashMap<u8, u8>;"),
-        ["line 1 names `HashMap`"]
-    );
-    assert_eq!(
-        faults(engine, "use std::time::Instant;"),
-        ["line 1 names `std::time`"]
-    );
+    assert_eq!(faults(engine, "use crate::json::Json;\n// crate::wire\n"), [""; 0]);
+    assert_eq!(faults(engine, "use crate::wire::x;"), ["line 1 names `crate::wire`"]);
+    assert_eq!(faults(engine, "use crate::{json, store};"), ["line 1 names `crate::store`"]);
+    assert_eq!(faults(engine, "let x: HashMap<u8, u8>;"), ["line 1 names `HashMap`"]);
+    assert_eq!(faults(engine, "use std::time::Instant;"), ["line 1 names `std::time`"]);
     assert_eq!(faults(engine, "mod time;\nlet tokio_like = 1;"), [""; 0]);
 }

@@ -25,14 +25,9 @@ fn stream() -> StreamId {
 
 fn crew(name: &str, trigger: Option<&str>, needs: &[(&str, i64)]) -> CrewSpec {
     let mut crew = CrewSpec::new(CrewName::new(name).unwrap());
-    crew.triggers = trigger
-        .into_iter()
-        .map(|kind| Pattern::new(kind).unwrap())
-        .collect();
-    let need = |&(crew, offset): &(&str, i64)| Need::Crew {
-        crew: CrewName::new(crew).unwrap(),
-        offset,
-    };
+    crew.triggers = trigger.into_iter().map(|kind| Pattern::new(kind).unwrap()).collect();
+    let need =
+        |&(crew, offset): &(&str, i64)| Need::Crew { crew: CrewName::new(crew).unwrap(), offset };
     crew.needs = needs.iter().map(need).collect();
     crew
 }
@@ -42,20 +37,14 @@ fn json(text: &str) -> Json {
 }
 
 fn op(path: &[&str], change: Change) -> Op {
-    Op {
-        path: path.iter().map(|key| Arc::from(*key)).collect(),
-        change,
-    }
+    Op { path: path.iter().map(|key| Arc::from(*key)).collect(), change }
 }
 
 /// One event in each of `slices` slices: `(slice, kind, payload)`.
 type Events<'a> = &'a [(i64, &'a str, &'a str)];
 
 fn run(crews: Vec<CrewSpec>, events: Events<'_>, act: fn(&str, &Job) -> Outcome) -> MemoryStore {
-    let tokio = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = MemoryStore::new();
     tokio.block_on(async {
         let plan = Plan::check(crews, StreamSettings::new(Pace::Virtual)).unwrap();
@@ -75,14 +64,10 @@ fn run(crews: Vec<CrewSpec>, events: Events<'_>, act: fn(&str, &Job) -> Outcome)
             act(names.crew(job.run.crew).spec.name.as_str(), job)
         });
         let sink = memory::MemorySink::default();
-        let options = Options {
-            snapshot_every: 4,
-            ..Options::new(Pace::Virtual)
-        };
+        let options = Options { snapshot_every: 4, ..Options::new(Pace::Virtual) };
         let clock = SystemClock::starting_at(Timestamp::default());
-        let mut runtime = Runtime::open(plan, options, store.clone(), sink, crews, clock)
-            .await
-            .unwrap();
+        let mut runtime =
+            Runtime::open(plan, options, store.clone(), sink, crews, clock).await.unwrap();
         runtime.run(&mut source, &StopSwitch::new()).await.unwrap();
         runtime.close().await.unwrap();
     });
@@ -90,19 +75,12 @@ fn run(crews: Vec<CrewSpec>, events: Events<'_>, act: fn(&str, &Job) -> Outcome)
 }
 
 fn at_once<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 fn done(ops: Vec<Op>) -> Outcome {
     let value = Payload::null();
-    Outcome::Done(Arc::new(Output {
-        actions: Vec::new(),
-        diff: Diff(ops),
-        value,
-    }))
+    Outcome::Done(Arc::new(Output { actions: Vec::new(), diff: Diff(ops), value }))
 }
 
 /// Counts every event under `seen`, keeps the last payload under `last`, drops `gone` at once.
@@ -125,10 +103,7 @@ fn x5_the_context_at_any_slice_is_what_it_was_then() {
         assert_eq!(seen, Some(Json::from(slice / 2 + 1)), "slice {slice}");
     }
     let error = at_once(context_at(&mut store, &stream(), Slice(99))).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "slice 99 of stream `s` is not committed; the last one is 38"
-    );
+    assert_eq!(error.to_string(), "slice 99 of stream `s` is not committed; the last one is 38");
 }
 
 #[test]
@@ -142,17 +117,10 @@ fn x5_blame_names_the_run_the_slice_and_what_was_written() {
         .collect();
     assert_eq!(
         told,
-        [
-            (0, "counter/0.0", "set", Some(r#""a""#)),
-            (3, "counter/3.0", "set", Some(r#""b""#))
-        ]
+        [(0, "counter/0.0", "set", Some(r#""a""#)), (3, "counter/3.0", "set", Some(r#""b""#))]
     );
     assert_eq!(writes[1].at, "2023-11-14T22:13:22Z");
-    assert!(
-        at_once(blame(&mut store, &stream(), &["nothing"]))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(at_once(blame(&mut store, &stream(), &["nothing"])).unwrap().is_empty());
 }
 
 #[test]
@@ -200,9 +168,7 @@ fn n6_explain_says_why_a_crew_ran_waits_or_did_not_run() {
     ];
     let mut store = run(crews, &events, sometimes);
     let mut told = |crew, slice| {
-        at_once(explain(&mut store, &stream(), crew, Slice(slice)))
-            .unwrap()
-            .to_string()
+        at_once(explain(&mut store, &stream(), crew, Slice(slice))).unwrap().to_string()
     };
     assert_eq!(
         told("talker", 1),
@@ -228,19 +194,10 @@ fn n6_explain_says_why_a_crew_ran_waits_or_did_not_run() {
         told("broken", 2),
         "broken@2\n  run 2.0: never started, ended as disabled in slice 2"
     );
-    assert_eq!(
-        told("broken", 5),
-        "broken@5 did not run: it is disabled since slice 2"
-    );
-    assert_eq!(
-        told("vision", 90),
-        "vision@90 did not run: the slice is not closed yet"
-    );
+    assert_eq!(told("broken", 5), "broken@5 did not run: it is disabled since slice 2");
+    assert_eq!(told("vision", 90), "vision@90 did not run: the slice is not closed yet");
     let error = at_once(explain(&mut store, &stream(), "visoin", Slice(1))).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the plan has no crew `visoin`; did you mean `vision`?"
-    );
+    assert_eq!(error.to_string(), "the plan has no crew `visoin`; did you mean `vision`?");
 }
 
 /// Answers with the payload; the 700th with something else when it says so.
@@ -256,11 +213,7 @@ fn echo(_: &str, job: &Job) -> Outcome {
         transaction_id: None,
     };
     let (diff, value) = (Diff::default(), Payload::null());
-    Outcome::Done(Arc::new(Output {
-        actions: vec![draft],
-        diff,
-        value,
-    }))
+    Outcome::Done(Arc::new(Output { actions: vec![draft], diff, value }))
 }
 
 fn echo_otherwise(name: &str, job: &Job) -> Outcome {
@@ -277,58 +230,37 @@ fn echo_otherwise(name: &str, job: &Job) -> Outcome {
 #[test]
 fn j4_the_first_difference_of_two_journals_is_found_by_bisecting() {
     let payloads: Vec<String> = (0..1_000).map(|at| format!(r#"{{"n":{at}}}"#)).collect();
-    let events: Vec<(i64, &str, &str)> = (0..)
-        .zip(&payloads)
-        .map(|(at, payload)| (at, "goal", &**payload))
-        .collect();
+    let events: Vec<(i64, &str, &str)> =
+        (0..).zip(&payloads).map(|(at, payload)| (at, "goal", &**payload)).collect();
     let mut changed = events.clone();
     changed[431].2 = r#"{"n":"changed"}"#;
     let crews = || vec![crew("echo", Some("goal"), &[])];
-    let mut left = Counting {
-        store: run(crews(), &events, echo),
-        marks: 0,
-    };
+    let mut left = Counting { store: run(crews(), &events, echo), marks: 0 };
 
     let mut same = run(crews(), &events, echo);
-    assert_eq!(
-        at_once(first_difference(&mut left, &mut same, &stream())).unwrap(),
-        None
-    );
+    assert_eq!(at_once(first_difference(&mut left, &mut same, &stream())).unwrap(), None);
 
     left.marks = 0;
     let mut other = run(crews(), &events, echo_otherwise);
-    let found = at_once(first_difference(&mut left, &mut other, &stream()))
-        .unwrap()
-        .unwrap();
+    let found = at_once(first_difference(&mut left, &mut other, &stream())).unwrap().unwrap();
     assert_eq!(
         (found.slice, &*found.section, &*found.field),
         (Some(700), "actions", "0.payload.n")
     );
     assert_eq!(found.run.as_deref(), Some("echo/700.0"));
     assert_eq!((&*found.left, &*found.right), ("700", r#""other""#));
-    assert!(
-        left.marks <= 12,
-        "{} look-ups for 1 000 commits",
-        left.marks
-    );
+    assert!(left.marks <= 12, "{} look-ups for 1 000 commits", left.marks);
 
     let mut other = run(crews(), &changed, echo);
-    let found = at_once(first_difference(&mut left, &mut other, &stream()))
-        .unwrap()
-        .unwrap();
+    let found = at_once(first_difference(&mut left, &mut other, &stream())).unwrap().unwrap();
     assert_eq!(
         (found.slice, &*found.section, &*found.field),
         (Some(431), "members", "0.payload.n")
     );
 
     let mut shorter = run(crews(), &events[..600], echo);
-    let found = at_once(first_difference(&mut left, &mut shorter, &stream()))
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (found.slice, &*found.right),
-        (Some(600), "the journal ends here")
-    );
+    let found = at_once(first_difference(&mut left, &mut shorter, &stream())).unwrap().unwrap();
+    assert_eq!((found.slice, &*found.right), (Some(600), "the journal ends here"));
 }
 
 /// A store that counts how often it is asked for a mark.

@@ -23,10 +23,7 @@ proptest! {
 
 /// `PROPTEST_CASES`, or this many.
 pub fn cases_or(cases: u32) -> u32 {
-    std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(cases)
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(cases)
 }
 
 fn check(case: &Case) -> Result<(), TestCaseError> {
@@ -42,17 +39,9 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         {
             wanted.context.clear();
         }
-        prop_assert_eq!(
-            &got,
-            &wanted,
-            "slice {}: left the engine, right the reference",
-            slice
-        );
+        prop_assert_eq!(&got, &wanted, "slice {}: left the engine, right the reference", slice);
     }
-    let last = foretold
-        .values()
-        .next_back()
-        .map_or("{}", |told| &told.context);
+    let last = foretold.values().next_back().map_or("{}", |told| &told.context);
     prop_assert_eq!(format!("{:?}", world.engine.context()), last);
     Ok(())
 }
@@ -78,12 +67,7 @@ fn n6_a_ready_run_that_ends_says_what_it_lacked() {
     let mut events = home(&[(0, 0), (0, 0), (0, 0)]);
     events.push(event(20_500, "goal_away", 0, None));
     let seed = 11_983_598_017_612_672_172;
-    holds(&Case {
-        seed,
-        temper: 1,
-        events,
-        ..story(vec![a], 20, 13)
-    });
+    holds(&Case { seed, temper: 1, events, ..story(vec![a], 20, 13) });
 }
 
 #[test]
@@ -102,10 +86,7 @@ fn c4_a_place_that_comes_free_off_the_stride_waits_for_it() {
         let mut a = crew("a", &["*"], &[]);
         (a.stride, a.expire_after, a.timing) = (2, 0, in_slices(slices));
         let events = home(&[(205, 0), (295, 0), (305, 0)]);
-        holds(&Case {
-            events,
-            ..story(vec![a], 20, 0)
-        });
+        holds(&Case { events, ..story(vec![a], 20, 0) });
     }
 }
 
@@ -115,11 +96,7 @@ fn n5_no_empty_slice_goes_by_for_a_run_that_has_ended() {
     let mut b = crew("b", &["goal_home"], &["a@0"]);
     b.expire_after = 600;
     let d = crew("d", &[], &["c@-1", "a@0"]);
-    let c = CrewSpec {
-        batch: Batch::Slice,
-        cooldown: Some(0),
-        ..c
-    };
+    let c = CrewSpec { batch: Batch::Slice, cooldown: Some(0), ..c };
     let case = Case {
         seed: 2_873_080_145_135_994_130,
         events: home(&[(0, 0), (1390, 1), (1700, 0)]),
@@ -134,16 +111,9 @@ fn n5_no_empty_slice_goes_by_for_a_run_that_expires_before_it_could_start() {
     b.wait = WaitPolicy::Timeout(Span::from_ms(31));
     (b.stride, b.expire_after, b.cooldown) = (3, 1, Some(0));
     let events = home(&[(125, 0), (2220, 0)]);
-    holds(&Case {
-        events,
-        ..story(vec![crew("a", &["*"], &[]), b], 20, 0)
-    });
+    holds(&Case { events, ..story(vec![crew("a", &["*"], &[]), b], 20, 0) });
 
-    let a = CrewSpec {
-        batch: Batch::Slice,
-        max_errors: 2,
-        ..crew("a", &["*"], &[])
-    };
+    let a = CrewSpec { batch: Batch::Slice, max_errors: 2, ..crew("a", &["*"], &[]) };
     let mut b = crew("b", &["goal_*"], &["a@-2"]);
     (b.wait, b.timing) = (WaitPolicy::Timeout(Span::from_ms(1)), in_slices(1));
     (b.stride, b.max_errors, b.expire_after) = (3, 2, 4);
@@ -152,11 +122,7 @@ fn n5_no_empty_slice_goes_by_for_a_run_that_expires_before_it_could_start() {
     let mut events = home(&[(935, 0), (2330, 0), (2500, 0)]);
     events.insert(2, event(200_500, "frame", 0, None));
     let seed = 3_656_955_649_367_921_250;
-    holds(&Case {
-        events,
-        seed,
-        ..story(vec![a, b, c], 87, 13)
-    });
+    holds(&Case { events, seed, ..story(vec![a, b, c], 87, 13) });
 }
 
 #[test]
@@ -176,11 +142,7 @@ fn c1_one_landing_makes_one_run_though_it_is_needed_twice() {
     let case = Case {
         seed: 9_177_166_838_684_019_250,
         events: home(&[(0, 0)]),
-        ..story(
-            vec![crew("a", &["*"], &[]), crew("b", &[], &["a@0", "a@0"])],
-            20,
-            0,
-        )
+        ..story(vec![crew("a", &["*"], &[]), crew("b", &[], &["a@0", "a@0"])], 20, 0)
     };
     holds(&case);
 }
@@ -192,10 +154,7 @@ fn x4_setting_an_object_leaves_alone_what_the_writer_could_not_see() {
     let mut case = story(vec![a, crew("b", &["*"], &[])], 107, 16);
     let read = Some(vec!["score.*".to_owned()]);
     let access = Access { read, write: None };
-    case.settings
-        .context
-        .access
-        .insert(CrewName::new("a").unwrap(), access);
+    case.settings.context.access.insert(CrewName::new("a").unwrap(), access);
     (case.seed, case.temper) = (6_696_500_865_394_162_222, 2);
     case.events = home(&[
         (65, 2),
@@ -221,10 +180,7 @@ fn n4_a_timeout_counts_from_the_slice_of_the_trigger_even_when_it_is_nothing() {
         let mut c = crew("c", &[], &["b@1", "event chat@0"]);
         (c.wait, c.expire_after) = (b.wait, 600);
         let events = home(&[(0, 0), (400, 1)]);
-        holds(&Case {
-            events,
-            ..story(vec![crew("a", &["chat"], &[]), b, c], 200, 0)
-        });
+        holds(&Case { events, ..story(vec![crew("a", &["chat"], &[]), b, c], 200, 0) });
     }
 }
 
@@ -238,21 +194,12 @@ fn crew(name: &str, triggers: &[&str], needs: &[&str]) -> CrewSpec {
         let (what, offset) = text.split_once('@').unwrap();
         let offset = offset.parse().unwrap();
         match what.strip_prefix("event ") {
-            Some(kind) => Need::Event {
-                kind: Kind::new(kind).unwrap(),
-                offset,
-            },
-            None => Need::Crew {
-                crew: CrewName::new(what).unwrap(),
-                offset,
-            },
+            Some(kind) => Need::Event { kind: Kind::new(kind).unwrap(), offset },
+            None => Need::Crew { crew: CrewName::new(what).unwrap(), offset },
         }
     };
     CrewSpec {
-        triggers: triggers
-            .iter()
-            .map(|text| Pattern::new(text).unwrap())
-            .collect(),
+        triggers: triggers.iter().map(|text| Pattern::new(text).unwrap()).collect(),
         needs: needs.iter().map(need).collect(),
         max_backlog: 0,
         max_errors: 1,
@@ -262,28 +209,16 @@ fn crew(name: &str, triggers: &[&str], needs: &[&str]) -> CrewSpec {
 }
 
 fn in_slices(slices: u32) -> Timing {
-    Timing::Let {
-        slices,
-        on_miss: OnMiss::Fail,
-    }
+    Timing::Let { slices, on_miss: OnMiss::Fail }
 }
 
 /// `goal_home` at tenths of a millisecond.
 fn home(events: &[(i64, u8)]) -> Vec<Event> {
-    events
-        .iter()
-        .map(|(at, n)| event(at * 100, "goal_home", *n, None))
-        .collect()
+    events.iter().map(|(at, n)| event(at * 100, "goal_home", *n, None)).collect()
 }
 
 fn story(crews: Vec<CrewSpec>, max_bytes: usize, lateness_ms: u32) -> Case {
     let mut settings = settings_of(lateness_ms);
     settings.context.max_bytes = max_bytes;
-    Case {
-        crews,
-        settings,
-        events: Vec::new(),
-        seed: 0,
-        temper: 0,
-    }
+    Case { crews, settings, events: Vec::new(), seed: 0, temper: 0 }
 }

@@ -42,21 +42,14 @@ impl Drop for Repeat<'_> {
     }
 }
 
-#[allow(
-    clippy::print_stderr,
-    reason = "whoever runs it wants to see what it did"
-)]
+#[allow(clippy::print_stderr, reason = "whoever runs it wants to see what it did")]
 fn say(text: &str) {
     eprintln!("{text}");
 }
 
 fn simulate_one(seed: u64, pace: Pace, test: &'static str) -> Tally {
     let scenario = Scenario::random(seed, pace);
-    let _repeat = Repeat {
-        seed,
-        scenario: &scenario,
-        test,
-    };
+    let _repeat = Repeat { seed, scenario: &scenario, test };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -67,9 +60,7 @@ fn simulate_one(seed: u64, pace: Pace, test: &'static str) -> Tally {
 
 fn simulate_many(pace: Pace, share: u64, test: &'static str) {
     let first = number("LIVE_CREW_SIM_SEED").unwrap_or_else(random_seed);
-    let slices = number("LIVE_CREW_SIM_SLICES")
-        .unwrap_or(SLICES)
-        .div_ceil(share);
+    let slices = number("LIVE_CREW_SIM_SLICES").unwrap_or(SLICES).div_ceil(share);
     let mut sum = Tally::default();
     let mut seed = first;
     while sum.slices < slices {
@@ -85,20 +76,12 @@ fn simulate_many(pace: Pace, share: u64, test: &'static str) {
 
 #[test]
 fn virtual_runs_end_the_same_whatever_goes_wrong() {
-    simulate_many(
-        Pace::Virtual,
-        2,
-        "virtual_runs_end_the_same_whatever_goes_wrong",
-    );
+    simulate_many(Pace::Virtual, 2, "virtual_runs_end_the_same_whatever_goes_wrong");
 }
 
 #[test]
 fn realtime_runs_lose_nothing_and_fold_again_to_the_same() {
-    simulate_many(
-        Pace::Realtime,
-        2,
-        "realtime_runs_lose_nothing_and_fold_again_to_the_same",
-    );
+    simulate_many(Pace::Realtime, 2, "realtime_runs_lose_nothing_and_fold_again_to_the_same");
 }
 
 #[test]

@@ -43,15 +43,9 @@ fn an_empty_journal_answers_with_nothing(journal: &impl Journal) {
     assert_eq!(at_once(store.streams()).unwrap(), []);
     assert_eq!(read(&mut store, "a"), []);
     assert_eq!(append(&mut store, vec![]), [0; 0]);
-    assert_eq!(
-        at_once(store.snapshot(&id("a"), Pick::Latest)).unwrap(),
-        None
-    );
+    assert_eq!(at_once(store.snapshot(&id("a"), Pick::Latest)).unwrap(), None);
     assert_eq!(at_once(store.mark(&id("a"), 0)).unwrap(), None);
-    let keep = Retention {
-        max_age: Some(Span::ZERO),
-        max_bytes: Some(0),
-    };
+    let keep = Retention { max_age: Some(Span::ZERO), max_bytes: Some(0) };
     assert_eq!(prune(&mut store, "a", keep, 9), Pruned::default());
     at_once(store.close()).unwrap();
 }
@@ -66,10 +60,7 @@ fn frames_come_back_in_order_and_whole(journal: &impl Journal) {
     let found = read(&mut store, "a");
     assert_eq!(found.len(), 3);
     for ((found, written), seq) in found.iter().zip(written).zip(1..) {
-        assert_eq!(
-            (found.seq, found.at, found.records),
-            (seq, written.at, written.records)
-        );
+        assert_eq!((found.seq, found.at, found.records), (seq, written.at, written.records));
         assert_eq!(found.body, written.body);
         let nth = at_once(store.mark(&id("a"), seq - 1)).unwrap();
         assert_eq!(nth, Some((seq, written.marks[0])));
@@ -95,10 +86,7 @@ fn an_append_takes_all_frames_or_none(journal: &impl Journal) {
     let mut store = journal.open();
     fill(&mut store, "a", 1);
     let body = Bytes::from(vec![0; live_crew::store::MAX_BODY_BYTES + 1]);
-    let too_big = Frame {
-        body,
-        ..frame("b", 1)
-    };
+    let too_big = Frame { body, ..frame("b", 1) };
     let refused = at_once(store.append(vec![frame("a", 2), frame("c", 1), too_big]));
     assert!(matches!(refused, Err(StoreError::TooLarge { stream, .. }) if stream == id("b")));
     assert_eq!(at_once(store.streams()).unwrap().len(), 1);
@@ -125,23 +113,14 @@ fn a_thousand_streams_are_kept_apart_and_listed_by_name(journal: &impl Journal) 
     let mut store = journal.open();
     let name = |n: usize| format!("match-{n:04}");
     for n in 1..=3 {
-        append(
-            &mut store,
-            (0..1_000)
-                .rev()
-                .map(|stream| frame(&name(stream), n))
-                .collect(),
-        );
+        append(&mut store, (0..1_000).rev().map(|stream| frame(&name(stream), n)).collect());
     }
     let streams = at_once(store.streams()).unwrap();
     assert_eq!(streams.len(), 1_000);
     for (n, summary) in streams.iter().enumerate() {
         assert_eq!((summary.stream.as_str(), summary.frames), (&*name(n), 3));
     }
-    assert_eq!(
-        bodies(&mut store, "match-0567")[2],
-        "match-0567 does thing 3"
-    );
+    assert_eq!(bodies(&mut store, "match-0567")[2], "match-0567 does thing 3");
 }
 
 fn a_snapshot_is_found_at_or_before_a_slice(journal: &impl Journal) {
@@ -152,11 +131,12 @@ fn a_snapshot_is_found_at_or_before_a_slice(journal: &impl Journal) {
         at_once(store.write_snapshot(&id("a"), written)).unwrap();
     }
     let mut found = |slice: Option<i64>| {
-        let found = at_once(store.snapshot(
-            &id("a"),
-            slice.map_or(Pick::Latest, |slice| Pick::NotBeyond(Slice(slice))),
-        ))
-        .unwrap();
+        let found =
+            at_once(store.snapshot(
+                &id("a"),
+                slice.map_or(Pick::Latest, |slice| Pick::NotBeyond(Slice(slice))),
+            ))
+            .unwrap();
         found.map(|snapshot| snapshot.after)
     };
     assert_eq!(found(None), Some(9));
@@ -165,22 +145,12 @@ fn a_snapshot_is_found_at_or_before_a_slice(journal: &impl Journal) {
     assert_eq!(found(Some(30)), Some(3));
     assert_eq!(found(Some(29)), None);
 
-    let again = Snapshot {
-        body: Bytes::from_static(b"again"),
-        ..snapshot(6, 60)
-    };
+    let again = Snapshot { body: Bytes::from_static(b"again"), ..snapshot(6, 60) };
     let before = summary(&mut store, "a").bytes;
     at_once(store.write_snapshot(&id("a"), again.clone())).unwrap();
-    assert_eq!(
-        at_once(store.snapshot(&id("a"), Pick::NotBeyond(Slice(60)))).unwrap(),
-        Some(again)
-    );
+    assert_eq!(at_once(store.snapshot(&id("a"), Pick::NotBeyond(Slice(60)))).unwrap(), Some(again));
     let shorter = ("state after 6".len() - "again".len()) as u64;
-    assert_eq!(
-        summary(&mut store, "a").bytes,
-        before - shorter,
-        "it replaced the other"
-    );
+    assert_eq!(summary(&mut store, "a").bytes, before - shorter, "it replaced the other");
 }
 
 fn a_snapshot_that_no_frame_leads_to_is_refused(journal: &impl Journal) {
@@ -194,10 +164,7 @@ fn a_snapshot_that_no_frame_leads_to_is_refused(journal: &impl Journal) {
     assert!(refused("a", 7), "ahead of the last frame");
     assert!(refused("b", 1), "of a stream without frames");
     assert!(!refused("a", 4));
-    let keep = Retention {
-        max_bytes: Some(0),
-        max_age: None,
-    };
+    let keep = Retention { max_bytes: Some(0), max_age: None };
     prune(&mut store, "a", keep, 0);
     let mut refused = |after| at_once(store.write_snapshot(&id("a"), snapshot(after, 1))).is_err();
     assert!(refused(3), "after a frame that was pruned");
@@ -207,10 +174,7 @@ fn a_snapshot_that_no_frame_leads_to_is_refused(journal: &impl Journal) {
 fn a_prune_never_removes_what_recovery_needs(journal: &impl Journal) {
     let mut store = journal.open();
     fill(&mut store, "a", 9);
-    let nothing = Retention {
-        max_age: Some(Span::ZERO),
-        max_bytes: Some(0),
-    };
+    let nothing = Retention { max_age: Some(Span::ZERO), max_bytes: Some(0) };
     assert_eq!(
         prune(&mut store, "a", nothing, 99),
         Pruned::default(),
@@ -227,55 +191,29 @@ fn a_prune_never_removes_what_recovery_needs(journal: &impl Journal) {
     assert_eq!(after.bytes, before - pruned.bytes);
     assert_eq!((after.frames, after.first_seq, after.last_seq), (3, 7, 9));
 
-    let start = at_once(store.snapshot(&id("a"), Pick::Latest))
-        .unwrap()
-        .unwrap();
+    let start = at_once(store.snapshot(&id("a"), Pick::Latest)).unwrap().unwrap();
     assert_eq!(start, snapshot(6, 1));
     let tail = at_once(store.read(&id("a"), start.after, usize::MAX)).unwrap();
-    assert_eq!(
-        tail.iter().map(|frame| frame.seq).collect::<Vec<_>>(),
-        [7, 8, 9]
-    );
-    assert_eq!(
-        at_once(store.read(&id("a"), 2, usize::MAX)).unwrap(),
-        tail,
-        "pruned is skipped"
-    );
-    assert_eq!(
-        prune(&mut store, "a", nothing, 99),
-        Pruned::default(),
-        "there is no more to prune"
-    );
+    assert_eq!(tail.iter().map(|frame| frame.seq).collect::<Vec<_>>(), [7, 8, 9]);
+    assert_eq!(at_once(store.read(&id("a"), 2, usize::MAX)).unwrap(), tail, "pruned is skipped");
+    assert_eq!(prune(&mut store, "a", nothing, 99), Pruned::default(), "there is no more to prune");
 }
 
 fn ordinals_and_numbers_go_on_after_a_prune(journal: &impl Journal) {
     let mut store = journal.open();
-    let two = Frame {
-        marks: vec![mark(10), mark(11)],
-        ..frame("a", 1)
-    };
-    let none = Frame {
-        marks: vec![],
-        ..frame("a", 2)
-    };
+    let two = Frame { marks: vec![mark(10), mark(11)], ..frame("a", 1) };
+    let none = Frame { marks: vec![], ..frame("a", 2) };
     append(&mut store, vec![two, none, frame("a", 3), frame("a", 4)]);
     at_once(store.write_snapshot(&id("a"), snapshot(2, 11))).unwrap();
     assert_eq!(nth(&mut store, "a", 1), Some((1, mark(11))));
 
-    let keep = Retention {
-        max_age: None,
-        max_bytes: Some(0),
-    };
+    let keep = Retention { max_age: None, max_bytes: Some(0) };
     prune(&mut store, "a", keep, 9);
     assert_eq!(append(&mut store, vec![frame("a", 5)]), [5]);
     let found: Vec<_> = (0..6).map(|n| nth(&mut store, "a", n)).collect();
     let kept = [Some((3, mark(3))), Some((4, mark(4))), Some((5, mark(5)))];
     assert_eq!(found, [&[None, None], &kept[..], &[None]].concat());
-    let StreamSummary {
-        first_commit,
-        commits,
-        ..
-    } = summary(&mut store, "a");
+    let StreamSummary { first_commit, commits, .. } = summary(&mut store, "a");
     assert_eq!((first_commit, commits), (2, 3));
 }
 
@@ -285,10 +223,7 @@ fn a_prune_by_age_goes_by_the_frame_at_the_snapshot(journal: &impl Journal) {
     for after in [2, 4, 8] {
         at_once(store.write_snapshot(&id("a"), snapshot(after, 1))).unwrap();
     }
-    let keep = Retention {
-        max_age: Some(Span::from_secs(5)),
-        max_bytes: None,
-    };
+    let keep = Retention { max_age: Some(Span::from_secs(5)), max_bytes: None };
     let mut kept_from = |now| {
         prune(&mut store, "a", keep, now);
         summary(&mut store, "a").first_seq
@@ -304,26 +239,14 @@ fn a_stream_pruned_to_its_last_frame_goes_on(journal: &impl Journal) {
     let mut store = journal.open();
     fill(&mut store, "a", 4);
     at_once(store.write_snapshot(&id("a"), snapshot(4, 4))).unwrap();
-    let keep = Retention {
-        max_age: None,
-        max_bytes: Some(0),
-    };
+    let keep = Retention { max_age: None, max_bytes: Some(0) };
     prune(&mut store, "a", keep, 9);
     at_once(store.close()).unwrap();
 
     let mut store = journal.open();
     assert_eq!(read(&mut store, "a"), []);
-    let StreamSummary {
-        frames,
-        first_seq,
-        last_seq,
-        last_slice,
-        ..
-    } = summary(&mut store, "a");
-    assert_eq!(
-        (frames, first_seq, last_seq, last_slice),
-        (0, 5, 4, Some(Slice(4)))
-    );
+    let StreamSummary { frames, first_seq, last_seq, last_slice, .. } = summary(&mut store, "a");
+    assert_eq!((frames, first_seq, last_seq, last_slice), (0, 5, 4, Some(Slice(4))));
     assert_eq!(append(&mut store, vec![frame("a", 5)]), [5]);
     assert_eq!(bodies(&mut store, "a"), ["a does thing 5"]);
 }
@@ -331,10 +254,7 @@ fn a_stream_pruned_to_its_last_frame_goes_on(journal: &impl Journal) {
 fn what_was_written_is_there_when_opened_again(journal: &impl Journal) {
     for session in 0..4 {
         let mut store = journal.open();
-        append(
-            &mut store,
-            vec![frame("a", 2 * session + 1), frame("b", session + 1)],
-        );
+        append(&mut store, vec![frame("a", 2 * session + 1), frame("b", session + 1)]);
         append(&mut store, vec![frame("a", 2 * session + 2)]);
         at_once(store.write_snapshot(&id("a"), snapshot(1, session))).unwrap();
         if session % 2 == 0 {
@@ -351,19 +271,8 @@ fn what_was_written_is_there_when_opened_again(journal: &impl Journal) {
 
 fn a_big_frame_comes_back(journal: &impl Journal) {
     let mut store = journal.open();
-    let body: Bytes = (0..8_u32 << 20)
-        .map(|n| n.to_le_bytes()[n as usize % 3])
-        .collect();
-    append(
-        &mut store,
-        vec![
-            Frame {
-                body: body.clone(),
-                ..frame("a", 1)
-            },
-            frame("a", 2),
-        ],
-    );
+    let body: Bytes = (0..8_u32 << 20).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
+    append(&mut store, vec![Frame { body: body.clone(), ..frame("a", 1) }, frame("a", 2)]);
     assert_eq!(bodies(&mut store, "a"), [body, frame("a", 2).body]);
 }
 
@@ -371,22 +280,10 @@ fn a_frame_too_big_is_refused_and_nothing_is_written(journal: &impl Journal) {
     let mut store = journal.open();
     fill(&mut store, "a", 1);
     let body = Bytes::from(vec![0; live_crew::store::MAX_BODY_BYTES + 1]);
-    let too_big = Snapshot {
-        body,
-        ..snapshot(1, 1)
-    };
+    let too_big = Snapshot { body, ..snapshot(1, 1) };
     let refused = at_once(store.write_snapshot(&id("a"), too_big));
-    assert!(matches!(
-        refused,
-        Err(StoreError::TooLarge {
-            what: "snapshot",
-            ..
-        })
-    ));
-    assert_eq!(
-        at_once(store.snapshot(&id("a"), Pick::Latest)).unwrap(),
-        None
-    );
+    assert!(matches!(refused, Err(StoreError::TooLarge { what: "snapshot", .. })));
+    assert_eq!(at_once(store.snapshot(&id("a"), Pick::Latest)).unwrap(), None);
 }
 
 #[test]
@@ -456,10 +353,7 @@ fn a_full_memory_store_says_so_and_goes_on_once_there_is_room() {
     fill(&mut store, "a", 9);
     at_once(store.write_snapshot(&id("a"), Snapshot { after: 9, ..small })).unwrap();
     assert!(at_once(store.append(vec![frame("a", 10)])).is_err());
-    let keep = Retention {
-        max_age: None,
-        max_bytes: Some(500),
-    };
+    let keep = Retention { max_age: None, max_bytes: Some(500) };
     prune(&mut store, "a", keep, 9);
     assert_eq!(append(&mut store, vec![frame("a", 10)]), [10]);
 }

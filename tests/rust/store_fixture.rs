@@ -74,31 +74,18 @@ pub(crate) fn second(n: i64) -> Timestamp {
 pub(crate) fn mark(slice: i64) -> Mark {
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&slice.to_be_bytes());
-    Mark {
-        slice: Slice(slice),
-        digest,
-    }
+    Mark { slice: Slice(slice), digest }
 }
 
 /// A frame written at second `n` with one commit of slice `n`.
 pub(crate) fn frame(stream: &str, n: i64) -> Frame {
     let body = Bytes::from(format!("{stream} does thing {n}"));
-    Frame {
-        stream: id(stream),
-        at: second(n),
-        records: 3,
-        body,
-        marks: vec![mark(n)],
-    }
+    Frame { stream: id(stream), at: second(n), records: 3, body, marks: vec![mark(n)] }
 }
 
 pub(crate) fn snapshot(after: u64, slice: i64) -> Snapshot {
     let body = Bytes::from(format!("state after {after}"));
-    Snapshot {
-        after,
-        slice: Slice(slice),
-        body,
-    }
+    Snapshot { after, slice: Slice(slice), body }
 }
 
 pub(crate) fn append(store: &mut impl Store, frames: Vec<Frame>) -> Vec<u64> {
@@ -134,18 +121,12 @@ pub(crate) fn read(store: &mut impl Store, stream: &str) -> Vec<StoredFrame> {
 
 /// The bodies of a stream.
 pub(crate) fn bodies(store: &mut impl Store, stream: &str) -> Vec<Bytes> {
-    read(store, stream)
-        .into_iter()
-        .map(|frame| frame.body)
-        .collect()
+    read(store, stream).into_iter().map(|frame| frame.body).collect()
 }
 
 pub(crate) fn summary(store: &mut impl Store, stream: &str) -> StreamSummary {
     let streams = at_once(store.streams()).unwrap();
-    streams
-        .into_iter()
-        .find(|summary| summary.stream == id(stream))
-        .unwrap()
+    streams.into_iter().find(|summary| summary.stream == id(stream)).unwrap()
 }
 
 /// The commit with an ordinal.
@@ -163,29 +144,16 @@ pub(crate) fn everything(store: &mut impl Store) -> Result<Vec<String>, StoreErr
     let mut answers = Vec::new();
     for summary in at_once(store.streams())? {
         let stream = &summary.stream;
-        answers.extend(
-            try_read(store, stream)?
-                .iter()
-                .map(|frame| format!("{frame:?}")),
-        );
+        answers.extend(try_read(store, stream)?.iter().map(|frame| format!("{frame:?}")));
         for ordinal in summary.first_commit..summary.first_commit + summary.commits {
             answers.push(format!("{:?}", at_once(store.mark(stream, ordinal))?));
         }
-        answers.push(format!(
-            "{:?}",
-            at_once(store.snapshot(stream, Pick::Latest))?
-        ));
+        answers.push(format!("{:?}", at_once(store.snapshot(stream, Pick::Latest))?));
         for slice in [0, 1, 4, 8, 14] {
             let snapshot = at_once(store.snapshot(stream, Pick::NotBeyond(Slice(slice))))?;
             answers.push(format!("{snapshot:?}"));
         }
-        answers.push(format!(
-            "{:?}",
-            StreamSummary {
-                sealed: false,
-                ..summary
-            }
-        ));
+        answers.push(format!("{:?}", StreamSummary { sealed: false, ..summary }));
     }
     Ok(answers)
 }

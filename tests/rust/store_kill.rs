@@ -22,10 +22,7 @@ const SEED: &str = "LIVE_CREW_TEST_SEED";
 
 /// Not a test by itself: the process that [`a_killed_writer_loses_nothing`] starts and kills.
 #[test]
-#[allow(
-    clippy::print_stdout,
-    reason = "how it tells its parent what was acknowledged"
-)]
+#[allow(clippy::print_stdout, reason = "how it tells its parent what was acknowledged")]
 fn the_writer_to_be_killed() {
     let Ok(path) = env::var(PATH) else { return };
     let mut store = SqliteStore::open(path).unwrap();
@@ -35,15 +32,7 @@ fn the_writer_to_be_killed() {
         append(&mut store, vec![numbered("a", n), numbered("b", n)]);
         if n % PRUNE_EVERY == 0 {
             at_once(store.write_snapshot(&id("b"), snapshot(n, 1))).unwrap();
-            prune(
-                &mut store,
-                "b",
-                Retention {
-                    max_age: None,
-                    max_bytes: Some(0),
-                },
-                0,
-            );
+            prune(&mut store, "b", Retention { max_age: None, max_bytes: Some(0) }, 0);
         }
         println!("\nwritten {n}");
     }
@@ -68,28 +57,16 @@ fn a_killed_writer_loses_nothing() {
         let kept = summary(&mut store, "a").last_seq;
         // One append may have been made and not been told.
         let told_last = told.unwrap_or(last);
-        assert!(
-            (told_last..=told_last + 1).contains(&kept),
-            "kill {kill}: {kept}, told {told:?}"
-        );
-        let StreamSummary {
-            first_seq,
-            last_seq,
-            ..
-        } = summary(&mut store, "b");
+        assert!((told_last..=told_last + 1).contains(&kept), "kill {kill}: {kept}, told {told:?}");
+        let StreamSummary { first_seq, last_seq, .. } = summary(&mut store, "b");
         assert_eq!(last_seq, kept, "kill {kill}: half an append");
         if let Some(told) = told.filter(|told| told % PRUNE_EVERY == 0) {
             assert_eq!(first_seq, told + 1, "kill {kill}: a prune did not last");
         }
         for (stream, first) in [("a", 1), ("b", first_seq)] {
-            let found = read(&mut store, stream)
-                .into_iter()
-                .map(|frame| (frame.seq, frame.body));
+            let found = read(&mut store, stream).into_iter().map(|frame| (frame.seq, frame.body));
             let written = (first..=kept).map(|n| (n, numbered(stream, n).body));
-            assert!(
-                found.eq(written),
-                "kill {kill}: `{stream}` is not what was written"
-            );
+            assert!(found.eq(written), "kill {kill}: `{stream}` is not what was written");
         }
         last = kept;
     }
@@ -99,11 +76,7 @@ fn a_killed_writer_loses_nothing() {
 /// Starts a writer, kills it after `lines` acknowledgements, returns the last it gave.
 fn run_and_kill(path: &Path, lines: u64) -> Option<u64> {
     let mut writer = Command::new(env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "store_kill::the_writer_to_be_killed",
-            "--nocapture",
-        ])
+        .args(["--exact", "store_kill::the_writer_to_be_killed", "--nocapture"])
         .env(PATH, path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -111,11 +84,7 @@ fn run_and_kill(path: &Path, lines: u64) -> Option<u64> {
         .unwrap();
     let mut output = BufReader::new(writer.stdout.take().unwrap()).split(b'\n');
     let mut acknowledgements = output.by_ref().filter_map(|line| {
-        String::from_utf8(line.unwrap())
-            .unwrap()
-            .strip_prefix("written ")?
-            .parse()
-            .ok()
+        String::from_utf8(line.unwrap()).unwrap().strip_prefix("written ")?.parse().ok()
     });
     let before = (0..lines).map_while(|_| acknowledgements.next()).last();
     writer.kill().unwrap();
@@ -129,11 +98,7 @@ fn numbered(stream: &str, n: u64) -> Frame {
         "frame {n} of {stream}, {}",
         "x".repeat(usize::from(n.to_le_bytes()[0]) * 4)
     ));
-    Frame {
-        body,
-        at: second(0),
-        ..frame(stream, 1)
-    }
+    Frame { body, at: second(0), ..frame(stream, 1) }
 }
 
 fn random(seed: &mut u64) -> u64 {

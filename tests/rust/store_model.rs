@@ -34,22 +34,10 @@ struct Model {
 impl Model {
     fn read(&self) -> Vec<StoredFrame> {
         let stored = |(n, frame): (usize, &Frame)| {
-            let Frame {
-                at, records, body, ..
-            } = frame.clone();
-            StoredFrame {
-                seq: n as u64 + 1,
-                at,
-                records,
-                body,
-            }
+            let Frame { at, records, body, .. } = frame.clone();
+            StoredFrame { seq: n as u64 + 1, at, records, body }
         };
-        self.frames
-            .iter()
-            .enumerate()
-            .skip(self.pruned)
-            .map(stored)
-            .collect()
+        self.frames.iter().enumerate().skip(self.pruned).map(stored).collect()
     }
 
     fn marks(&self) -> Vec<Option<(u64, Mark)>> {
@@ -61,10 +49,7 @@ impl Model {
     }
 
     fn bytes(&self) -> u64 {
-        let kept = self.frames[self.pruned..]
-            .iter()
-            .map(frame_bytes)
-            .sum::<u64>();
+        let kept = self.frames[self.pruned..].iter().map(frame_bytes).sum::<u64>();
         kept + self.snapshots.iter().map(snapshot_bytes).sum::<u64>()
     }
 
@@ -86,24 +71,16 @@ impl Model {
     /// Tries every snapshot, oldest first, until nothing too old and nothing too much is left.
     fn prune(&mut self, keep: Retention, now: i64) -> Pruned {
         let before = self.clone();
-        for cut in before
-            .snapshots
-            .iter()
-            .filter(|cut| at(cut.after) > before.pruned)
-        {
+        for cut in before.snapshots.iter().filter(|cut| at(cut.after) > before.pruned) {
             let oldest = keep.max_age.map(|age| second(now).minus(age));
             let too_old = |snapshot: &Snapshot| {
                 oldest.is_some_and(|oldest| self.frames[at(snapshot.after) - 1].at < oldest)
             };
-            let later_too_old = before
-                .snapshots
-                .iter()
-                .any(|s| s.after >= cut.after && too_old(s));
+            let later_too_old = before.snapshots.iter().any(|s| s.after >= cut.after && too_old(s));
             let too_much = keep.max_bytes.is_some_and(|max| self.bytes() > max);
             if later_too_old || too_much {
                 self.pruned = at(cut.after);
-                self.snapshots
-                    .retain(|snapshot| snapshot.after >= cut.after);
+                self.snapshots.retain(|snapshot| snapshot.after >= cut.after);
             }
         }
         Pruned {
@@ -115,10 +92,8 @@ impl Model {
 
     fn summary(&self, stream: &str) -> StreamSummary {
         let marks = self.marks();
-        let first_commit: usize = self.frames[..self.pruned]
-            .iter()
-            .map(|frame| frame.marks.len())
-            .sum();
+        let first_commit: usize =
+            self.frames[..self.pruned].iter().map(|frame| frame.marks.len()).sum();
         StreamSummary {
             stream: id(stream),
             frames: (self.frames.len() - self.pruned) as u64,
@@ -126,12 +101,7 @@ impl Model {
             last_seq: self.frames.len() as u64,
             first_commit: first_commit as u64,
             commits: (marks.len() - first_commit) as u64,
-            last_slice: self
-                .frames
-                .iter()
-                .flat_map(|frame| &frame.marks)
-                .last()
-                .map(|m| m.slice),
+            last_slice: self.frames.iter().flat_map(|frame| &frame.marks).last().map(|m| m.slice),
             bytes: self.bytes(),
             sealed: false,
         }
@@ -166,16 +136,9 @@ fn a_frame() -> impl Strategy<Value = Frame> {
 fn a_step() -> impl Strategy<Value = Step> {
     let snapshot =
         (0..12_u64, 0..40_i64, vec(any::<u8>(), 0..300)).prop_map(|(after, slice, body)| {
-            Snapshot {
-                after,
-                slice: Slice(slice),
-                body: body.into(),
-            }
+            Snapshot { after, slice: Slice(slice), body: body.into() }
         });
-    let keep = (
-        option::of((0..60_u32).prop_map(Span::from_secs)),
-        option::of(0..3_000_u64),
-    );
+    let keep = (option::of((0..60_u32).prop_map(Span::from_secs)), option::of(0..3_000_u64));
     let keep = keep.prop_map(|(max_age, max_bytes)| Retention { max_age, max_bytes });
     prop_oneof![
         4 => vec(a_frame(), 0..6).prop_map(Step::Append),
@@ -193,9 +156,7 @@ fn answers_like_the_model<J: Journal>(steps: Vec<Step>) -> Result<(), TestCaseEr
         match step {
             Step::Append(frames) => {
                 let push = |frame: &Frame| {
-                    let at = STREAMS
-                        .iter()
-                        .position(|name| *name == frame.stream.as_str());
+                    let at = STREAMS.iter().position(|name| *name == frame.stream.as_str());
                     let model = &mut models[at.unwrap()];
                     model.frames.push(frame.clone());
                     model.frames.len() as u64
@@ -230,14 +191,9 @@ fn compare(
     models: &[Model; 3],
 ) -> Result<Result<(), TestCaseError>, StoreError> {
     let listed = at_once(store.streams())?;
-    let listed = listed.into_iter().map(|summary| StreamSummary {
-        sealed: false,
-        ..summary
-    });
+    let listed = listed.into_iter().map(|summary| StreamSummary { sealed: false, ..summary });
     let streams = STREAMS.iter().zip(models);
-    let known = streams
-        .clone()
-        .filter(|(_, model)| !model.frames.is_empty());
+    let known = streams.clone().filter(|(_, model)| !model.frames.is_empty());
     let expected: Vec<_> = known.map(|(name, model)| model.summary(name)).collect();
     let mut same = listed.eq(expected);
     for (name, model) in streams {
@@ -251,9 +207,7 @@ fn compare(
                 == model.latest(slice);
         }
         if !same {
-            return Ok(Err(TestCaseError::fail(format!(
-                "stream `{name}` answers otherwise"
-            ))));
+            return Ok(Err(TestCaseError::fail(format!("stream `{name}` answers otherwise"))));
         }
     }
     Ok(Ok(()))

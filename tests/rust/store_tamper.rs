@@ -38,40 +38,16 @@ fn sealed_in_small_pages() -> (OnDisk, Vec<String>) {
 
 fn fill_a_bit_of_everything(store: &mut impl Store) {
     fill(store, "goals", 6);
-    append(
-        store,
-        vec![frame("cards", 1), frame("goals", 7), frame("cards", 2)],
-    );
-    let big = Frame {
-        body: Bytes::from(vec![b'x'; 1_200]),
-        ..frame("video", 1)
-    };
-    append(
-        store,
-        vec![
-            big,
-            Frame {
-                marks: vec![],
-                ..frame("video", 2)
-            },
-        ],
-    );
-    append(
-        store,
-        vec![Frame {
-            marks: vec![mark(3), mark(4)],
-            ..frame("video", 3)
-        }],
-    );
+    append(store, vec![frame("cards", 1), frame("goals", 7), frame("cards", 2)]);
+    let big = Frame { body: Bytes::from(vec![b'x'; 1_200]), ..frame("video", 1) };
+    append(store, vec![big, Frame { marks: vec![], ..frame("video", 2) }]);
+    append(store, vec![Frame { marks: vec![mark(3), mark(4)], ..frame("video", 3) }]);
     for after in [2, 4, 7] {
         at_once(store.write_snapshot(&id("goals"), snapshot(after, 2 * after.cast_signed())))
             .unwrap();
     }
     at_once(store.write_snapshot(&id("video"), snapshot(1, 1))).unwrap();
-    let keep = Retention {
-        max_age: None,
-        max_bytes: Some(900),
-    };
+    let keep = Retention { max_age: None, max_bytes: Some(900) };
     assert_eq!(prune(store, "goals", keep, 0).frames, 2);
 }
 
@@ -99,11 +75,7 @@ fn a_flipped_byte_of_a_sealed_file_is_an_error_or_changes_no_answer() {
         file.write_all_at(&[*byte], offset).unwrap();
     }
     assert_eq!(read_file(&journal).unwrap(), answers);
-    assert!(
-        errors > bytes.len() / 3,
-        "only {errors} of {} flips were errors",
-        bytes.len()
-    );
+    assert!(errors > bytes.len() / 3, "only {errors} of {} flips were errors", bytes.len());
 }
 
 #[test]
@@ -118,10 +90,7 @@ fn a_file_cut_short_at_any_length_is_an_error_or_changes_no_answer() {
         }
     }
     let empty = SqliteStore::open(journal.path());
-    assert!(
-        matches!(empty, Err(StoreError::Corrupt { .. })),
-        "an empty file is no new journal"
-    );
+    assert!(matches!(empty, Err(StoreError::Corrupt { .. })), "an empty file is no new journal");
 }
 
 proptest! {
@@ -172,10 +141,7 @@ fn rows_removed_swapped_or_moved_to_another_stream_are_found() {
         assert!(tool.execute(change, []).unwrap() > 0, "{change}");
         drop(tool);
         let found = read_file(&journal);
-        assert!(
-            matches!(found, Err(StoreError::Corrupt { .. })),
-            "{change}: {found:?}"
-        );
+        assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{change}: {found:?}");
     }
 }
 
@@ -183,32 +149,16 @@ fn rows_removed_swapped_or_moved_to_another_stream_are_found() {
 fn a_journal_of_a_newer_format_is_refused_and_another_database_is_none() {
     let (journal, _) = sealed();
     let set = |pragma| {
-        Connection::open(journal.path())
-            .unwrap()
-            .execute_batch(pragma)
-            .unwrap();
+        Connection::open(journal.path()).unwrap().execute_batch(pragma).unwrap();
     };
     set("PRAGMA user_version = 2");
-    for opened in [
-        SqliteStore::open(journal.path()),
-        SqliteStore::open_readonly(journal.path()),
-    ] {
-        let newer = matches!(
-            opened,
-            Err(StoreError::NewerFormat {
-                found: 2,
-                known: 1,
-                ..
-            })
-        );
+    for opened in [SqliteStore::open(journal.path()), SqliteStore::open_readonly(journal.path())] {
+        let newer = matches!(opened, Err(StoreError::NewerFormat { found: 2, known: 1, .. }));
         assert!(newer, "{opened:?}");
     }
     set("PRAGMA user_version = 1; PRAGMA application_id = 7");
     let other = SqliteStore::open(journal.path());
-    assert!(
-        matches!(other, Err(StoreError::Corrupt { .. })),
-        "{other:?}"
-    );
+    assert!(matches!(other, Err(StoreError::Corrupt { .. })), "{other:?}");
 }
 
 #[test]
@@ -216,11 +166,7 @@ fn what_a_crash_left_of_a_new_journal_is_no_journal_and_in_nobodys_way() {
     let journal = OnDisk::default();
     fs::create_dir_all(journal.path().parent().unwrap()).unwrap();
     for ending in ["new", "new-wal", "new-shm"] {
-        fs::write(
-            journal.path().with_extension(format!("db.{ending}")),
-            b"half of it",
-        )
-        .unwrap();
+        fs::write(journal.path().with_extension(format!("db.{ending}")), b"half of it").unwrap();
     }
     let mut store = journal.open();
     fill(&mut store, "a", 1);
@@ -243,10 +189,7 @@ fn a_byte_log_comes_back_with_every_answer() {
     fill_a_bit_of_everything(&mut store);
     let (mut again, torn_at) = MemoryStore::from_bytes(&store.export()).unwrap();
     assert_eq!(torn_at, None);
-    assert_eq!(
-        everything(&mut again).unwrap(),
-        everything(&mut store).unwrap()
-    );
+    assert_eq!(everything(&mut again).unwrap(), everything(&mut store).unwrap());
     assert_eq!(again.export(), store.export());
     assert_eq!(append(&mut again, vec![frame("goals", 8)]), [8]);
 }
@@ -262,10 +205,7 @@ fn a_log_torn_in_an_append_has_the_appends_before_and_goes_on() {
         let (mut torn, torn_at) = MemoryStore::from_bytes(&log[..cut]).unwrap();
         assert_eq!(torn_at, (cut > whole).then_some(whole));
         assert_eq!(bodies(&mut torn, "a").len(), 1);
-        assert_eq!(
-            append(&mut torn, vec![frame("b", 2), frame("a", 2)]),
-            [2, 2]
-        );
+        assert_eq!(append(&mut torn, vec![frame("b", 2), frame("a", 2)]), [2, 2]);
     }
 }
 

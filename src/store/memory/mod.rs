@@ -27,10 +27,7 @@ impl MemoryStore {
 
     /// An empty store that is full at `max_bytes`.
     pub fn with_max_bytes(max_bytes: u64) -> Self {
-        let state = State {
-            max_bytes: Some(max_bytes),
-            ..State::default()
-        };
+        let state = State { max_bytes: Some(max_bytes), ..State::default() };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -41,14 +38,7 @@ impl MemoryStore {
         for (stream, kept) in &state.streams {
             if kept.head.base.seq > 0 {
                 let (base, last_slice) = (kept.head.base, kept.head.last_slice);
-                log::encode(
-                    &Item::Base {
-                        stream: stream.clone(),
-                        base,
-                        last_slice,
-                    },
-                    &mut log,
-                );
+                log::encode(&Item::Base { stream: stream.clone(), base, last_slice }, &mut log);
             }
         }
         for (_, item) in state.items() {
@@ -62,12 +52,7 @@ impl MemoryStore {
     pub fn from_bytes(bytes: &[u8]) -> Result<(Self, Option<usize>), StoreError> {
         let decoded = log::decode(bytes).map_err(|DamagedLog { offset, why }| {
             let why = format!("the item at byte {offset}: {why}");
-            StoreError::Corrupt {
-                journal: JOURNAL.into(),
-                stream: None,
-                seq: None,
-                why,
-            }
+            StoreError::Corrupt { journal: JOURNAL.into(), stream: None, seq: None, why }
         })?;
         let mut state = State::default();
         for item in decoded.items {
@@ -102,15 +87,8 @@ impl Store for MemoryStore {
         let mut bytes = 0;
         let skipped = kept.frames.partition_point(|kept| kept.link.seq <= after);
         for KeptFrame { frame, link, .. } in kept.frames.range(skipped..) {
-            let Frame {
-                at, records, body, ..
-            } = frame.clone();
-            page.push(StoredFrame {
-                seq: link.seq,
-                at,
-                records,
-                body,
-            });
+            let Frame { at, records, body, .. } = frame.clone();
+            page.push(StoredFrame { seq: link.seq, at, records, body });
             bytes += frame::bytes(frame);
             if bytes >= max_bytes as u64 {
                 break;
@@ -170,10 +148,7 @@ impl Store for MemoryStore {
         ordinal: u64,
     ) -> Result<Option<(u64, Mark)>, StoreError> {
         let state = self.state();
-        Ok(state
-            .streams
-            .get(stream)
-            .and_then(|kept| kept.mark(ordinal)))
+        Ok(state.streams.get(stream).and_then(|kept| kept.mark(ordinal)))
     }
 
     async fn close(self) -> Result<(), StoreError> {

@@ -62,19 +62,12 @@ impl State {
     ) -> Result<(), StoreError> {
         let Snapshot { after, .. } = snapshot;
         let bytes = snapshot_bytes(snapshot.body.len() as u64);
-        let head = self
-            .streams
-            .get(stream)
-            .map(|kept| kept.head)
-            .unwrap_or_default();
+        let head = self.streams.get(stream).map(|kept| kept.head).unwrap_or_default();
         head.check_snapshot(stream, after)?;
         self.check_room(bytes)?;
         self.start_write();
         if let Some(kept) = self.streams.get_mut(stream) {
-            let kept_snapshot = KeptSnapshot {
-                snapshot,
-                write: self.writes,
-            };
+            let kept_snapshot = KeptSnapshot { snapshot, write: self.writes };
             let replaced = kept.snapshots.insert(after, kept_snapshot);
             let replaced = replaced.map_or(0, |old| snapshot_bytes(old.snapshot.body.len() as u64));
             kept.head.snapshot_written(after, bytes, replaced);
@@ -94,10 +87,7 @@ impl State {
         let used: u64 = self.streams.values().map(|kept| kept.head.bytes()).sum();
         if used.saturating_add(more) > max {
             let why = format!("{used} of {max} bytes are used, {more} more were to be written");
-            return Err(StoreError::Full {
-                journal: JOURNAL.into(),
-                why,
-            });
+            return Err(StoreError::Full { journal: JOURNAL.into(), why });
         }
         Ok(())
     }
@@ -124,59 +114,24 @@ impl State {
     /// Takes an item of a log back, if it continues what is there.
     pub(super) fn restore(&mut self, item: Item) -> Result<(), StoreError> {
         match item {
-            Item::Base {
-                stream,
-                base,
-                last_slice,
-            } => {
-                let head = Head {
-                    base,
-                    last: base,
-                    last_slice,
-                    ..Head::default()
-                };
-                let kept = Kept {
-                    head,
-                    ..Kept::default()
-                };
+            Item::Base { stream, base, last_slice } => {
+                let head = Head { base, last: base, last_slice, ..Head::default() };
+                let kept = Kept { head, ..Kept::default() };
                 if self.streams.insert(stream.clone(), kept).is_some() {
                     return Err(broken_chain(stream, base.seq));
                 }
             }
-            Item::Frame {
-                stream,
-                at,
-                records,
-                body,
-                marks,
-                link,
-                ends_append,
-            } => {
-                let frame = Frame {
-                    stream: stream.clone(),
-                    at,
-                    records,
-                    body,
-                    marks,
-                };
+            Item::Frame { stream, at, records, body, marks, link, ends_append } => {
+                let frame = Frame { stream: stream.clone(), at, records, body, marks };
                 let kept = self.streams.entry(stream.clone()).or_default();
                 kept.head.push(&frame, &encode_marks(&frame.marks));
                 if kept.head.last != link {
                     return Err(broken_chain(stream, link.seq));
                 }
-                kept.frames.push_back(KeptFrame {
-                    frame,
-                    link,
-                    write: self.writes,
-                });
+                kept.frames.push_back(KeptFrame { frame, link, write: self.writes });
                 self.writes += u64::from(ends_append);
             }
-            Item::Snapshot {
-                stream,
-                after,
-                slice,
-                body,
-            } => {
+            Item::Snapshot { stream, after, slice, body } => {
                 self.write_snapshot(&stream, Snapshot { after, slice, body })?;
                 self.writes += 1;
             }
@@ -191,9 +146,7 @@ impl Kept {
         let Some(cut) = keep.choose(&self.cuts(), bytes, now) else {
             return Pruned::default();
         };
-        let removed = self
-            .frames
-            .partition_point(|kept| kept.link.seq <= cut.after);
+        let removed = self.frames.partition_point(|kept| kept.link.seq <= cut.after);
         for kept in self.frames.drain(..removed) {
             self.head.base = kept.link;
         }
@@ -216,11 +169,7 @@ impl Kept {
                     snapshots: before.snapshots,
                     bytes: frame.link.bytes - self.head.base.bytes + before.bytes,
                 };
-                cuts.push(Cut {
-                    after,
-                    at: frame.frame.at,
-                    freed,
-                });
+                cuts.push(Cut { after, at: frame.frame.at, freed });
             }
             before.snapshots += 1;
             before.bytes += snapshot_bytes(kept.snapshot.body.len() as u64);
@@ -234,9 +183,7 @@ impl Kept {
     }
 
     pub(super) fn mark(&self, ordinal: u64) -> Option<(u64, Mark)> {
-        let index = self
-            .frames
-            .partition_point(|kept| kept.link.marks <= ordinal);
+        let index = self.frames.partition_point(|kept| kept.link.marks <= ordinal);
         let KeptFrame { frame, link, .. } = self.frames.get(index)?;
         let first = link.marks - frame.marks.len() as u64;
         let index = usize::try_from(ordinal.checked_sub(first)?).ok()?;
@@ -246,31 +193,12 @@ impl Kept {
 
 impl KeptFrame {
     fn item(&self) -> Item {
-        let Frame {
-            stream,
-            at,
-            records,
-            body,
-            marks,
-        } = self.frame.clone();
-        Item::Frame {
-            stream,
-            at,
-            records,
-            body,
-            marks,
-            link: self.link,
-            ends_append: true,
-        }
+        let Frame { stream, at, records, body, marks } = self.frame.clone();
+        Item::Frame { stream, at, records, body, marks, link: self.link, ends_append: true }
     }
 }
 
 fn broken_chain(stream: StreamId, seq: u64) -> StoreError {
     let why = "the frame does not follow the one before it".into();
-    StoreError::Corrupt {
-        journal: JOURNAL.into(),
-        stream: Some(stream),
-        seq: Some(seq),
-        why,
-    }
+    StoreError::Corrupt { journal: JOURNAL.into(), stream: Some(stream), seq: Some(seq), why }
 }

@@ -42,9 +42,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     match fs::canonicalize(path) {
         Ok(path) => Ok(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_path_buf()),
-        Err(error) => Err(failed(&path.display().to_string(), "finding the file")(
-            error,
-        )),
+        Err(error) => Err(failed(&path.display().to_string(), "finding the file")(error)),
     }
 }
 
@@ -71,11 +69,7 @@ pub(super) fn lock(path: &Path, journal: &str) -> Result<Connection, StoreError>
 /// Makes an empty journal. It gets its name when it is whole: a crash never leaves half of one.
 pub(super) fn create(path: &Path, journal: &str) -> Result<(), StoreError> {
     let new = beside(path, ".new");
-    for leftover in [
-        new.clone(),
-        beside(path, ".new-wal"),
-        beside(path, ".new-shm"),
-    ] {
+    for leftover in [new.clone(), beside(path, ".new-wal"), beside(path, ".new-shm")] {
         if leftover.exists() {
             fs::remove_file(leftover).map_err(failed(journal, "removing what a crash left"))?;
         }
@@ -100,11 +94,8 @@ pub(super) fn create(path: &Path, journal: &str) -> Result<(), StoreError> {
 
 /// Opens a journal that exists and makes sure it is one, of a format known here (rule J6).
 pub(super) fn open(path: &Path, journal: &str, write: bool) -> Result<Connection, StoreError> {
-    let access = if write {
-        OpenFlags::SQLITE_OPEN_READ_WRITE
-    } else {
-        OpenFlags::SQLITE_OPEN_READ_ONLY
-    };
+    let access =
+        if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
     let opened = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .and_then(|connection| {
             connection.busy_timeout(PATIENCE)?;
@@ -122,19 +113,10 @@ pub(super) fn open(path: &Path, journal: &str, write: bool) -> Result<Connection
     let journal = journal.to_owned();
     if id != APPLICATION_ID || found < 1 {
         let why = "it is not a live-crew journal".to_owned();
-        return Err(StoreError::Corrupt {
-            journal,
-            stream: None,
-            seq: None,
-            why,
-        });
+        return Err(StoreError::Corrupt { journal, stream: None, seq: None, why });
     }
     if found > FORMAT {
-        return Err(StoreError::NewerFormat {
-            journal,
-            found,
-            known: FORMAT,
-        });
+        return Err(StoreError::NewerFormat { journal, found, known: FORMAT });
     }
     Ok(connection)
 }
@@ -146,8 +128,7 @@ pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn folder(path: &Path) -> Option<&Path> {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
+    path.parent().filter(|folder| !folder.as_os_str().is_empty())
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -158,9 +139,5 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 
 fn failed(journal: &str, doing: &'static str) -> impl FnOnce(io::Error) -> StoreError {
     let journal = journal.to_owned();
-    move |source| StoreError::Io {
-        journal,
-        doing,
-        source: source.into(),
-    }
+    move |source| StoreError::Io { journal, doing, source: source.into() }
 }

@@ -36,11 +36,7 @@ struct Writer {
 #[derive(Debug)]
 enum Fault {
     Sql(rusqlite::Error),
-    Corrupt {
-        stream: Option<StreamId>,
-        seq: Option<u64>,
-        why: String,
-    },
+    Corrupt { stream: Option<StreamId>, seq: Option<u64>, why: String },
     Full(String),
     Refused(StoreError),
 }
@@ -55,20 +51,10 @@ impl SqliteStore {
             file::create(&path, &journal)?;
         }
         let connection = file::open(&path, &journal, true)?;
-        let mut store = Self {
-            journal,
-            connection,
-            writer: None,
-            sealed: false,
-        };
+        let mut store = Self { journal, connection, writer: None, sealed: false };
         let checked = store.look("opening the journal", seal::check)?;
-        store.writer = Some(Writer {
-            _lock: lock,
-            next_stream: checked.next_stream,
-        });
-        store.write("opening the journal", |connection, _| {
-            seal::remove(connection)
-        })?;
+        store.writer = Some(Writer { _lock: lock, next_stream: checked.next_stream });
+        store.write("opening the journal", |connection, _| seal::remove(connection))?;
         Ok(store)
     }
 
@@ -80,12 +66,7 @@ impl SqliteStore {
             return Err(StoreError::Missing { journal });
         }
         let connection = file::open(&path, &journal, false)?;
-        let mut store = Self {
-            journal,
-            connection,
-            writer: None,
-            sealed: false,
-        };
+        let mut store = Self { journal, connection, writer: None, sealed: false };
         store.sealed = store.look("opening the journal", seal::check)?.sealed;
         Ok(store)
     }
@@ -111,9 +92,7 @@ impl SqliteStore {
         work: impl FnOnce(&Connection, &mut i64) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
         let Some(writer) = &mut self.writer else {
-            return Err(StoreError::ReadOnly {
-                journal: self.journal.clone(),
-            });
+            return Err(StoreError::ReadOnly { journal: self.journal.clone() });
         };
         let done = self
             .connection
@@ -142,9 +121,7 @@ impl Store for SqliteStore {
         after: u64,
         max_bytes: usize,
     ) -> Result<Vec<StoredFrame>, StoreError> {
-        self.look("reading", |connection| {
-            rows::read(connection, stream, after, max_bytes)
-        })
+        self.look("reading", |connection| rows::read(connection, stream, after, max_bytes))
     }
 
     async fn write_snapshot(
@@ -163,9 +140,7 @@ impl Store for SqliteStore {
         stream: &StreamId,
         pick: Pick,
     ) -> Result<Option<Snapshot>, StoreError> {
-        self.look("reading a snapshot", |connection| {
-            snapshots::pick(connection, stream, pick)
-        })
+        self.look("reading a snapshot", |connection| snapshots::pick(connection, stream, pick))
     }
 
     async fn prune(
@@ -174,19 +149,14 @@ impl Store for SqliteStore {
         keep: &Retention,
         now: Timestamp,
     ) -> Result<Pruned, StoreError> {
-        self.write("pruning", |connection, _| {
-            snapshots::prune(connection, stream, *keep, now)
-        })
+        self.write("pruning", |connection, _| snapshots::prune(connection, stream, *keep, now))
     }
 
     async fn streams(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
         let sealed = self.sealed;
         self.look("listing the streams", |connection| {
             let streams = rows::streams(connection)?;
-            Ok(streams
-                .iter()
-                .map(|row| row.head.summary(&row.stream, sealed))
-                .collect())
+            Ok(streams.iter().map(|row| row.head.summary(&row.stream, sealed)).collect())
         })
     }
 
@@ -195,9 +165,7 @@ impl Store for SqliteStore {
         stream: &StreamId,
         ordinal: u64,
     ) -> Result<Option<(u64, Mark)>, StoreError> {
-        self.look("looking for a commit", |connection| {
-            rows::mark(connection, stream, ordinal)
-        })
+        self.look("looking for a commit", |connection| rows::mark(connection, stream, ordinal))
     }
 
     async fn close(mut self) -> Result<(), StoreError> {
@@ -206,24 +174,14 @@ impl Store for SqliteStore {
             file::checkpoint(&self.connection)
                 .map_err(|error| Fault::Sql(error).at(&self.journal, "closing"))?;
         }
-        let Self {
-            journal,
-            connection,
-            ..
-        } = self;
-        connection
-            .close()
-            .map_err(|(_, error)| Fault::Sql(error).at(&journal, "closing"))
+        let Self { journal, connection, .. } = self;
+        connection.close().map_err(|(_, error)| Fault::Sql(error).at(&journal, "closing"))
     }
 }
 
 impl Fault {
     fn corrupt(stream: &StreamId, seq: u64, why: &str) -> Self {
-        Self::Corrupt {
-            stream: Some(stream.clone()),
-            seq: Some(seq),
-            why: why.to_owned(),
-        }
+        Self::Corrupt { stream: Some(stream.clone()), seq: Some(seq), why: why.to_owned() }
     }
 
     fn at(self, journal: &str, doing: &'static str) -> StoreError {
@@ -232,12 +190,7 @@ impl Fault {
             Self::Refused(error) => return error,
             Self::Full(why) => return StoreError::Full { journal, why },
             Self::Corrupt { stream, seq, why } => {
-                return StoreError::Corrupt {
-                    journal,
-                    stream,
-                    seq,
-                    why,
-                };
+                return StoreError::Corrupt { journal, stream, seq, why };
             }
             Self::Sql(source) => source,
         };
@@ -255,17 +208,8 @@ impl Fault {
                 | ErrorCode::TypeMismatch
                 | ErrorCode::Unknown,
             )
-            | None => StoreError::Corrupt {
-                journal,
-                stream: None,
-                seq: None,
-                why,
-            },
-            Some(_) => StoreError::Io {
-                journal,
-                doing,
-                source: source.into(),
-            },
+            | None => StoreError::Corrupt { journal, stream: None, seq: None, why },
+            Some(_) => StoreError::Io { journal, doing, source: source.into() },
         }
     }
 }
@@ -300,10 +244,7 @@ mod tests {
             marks: vec![],
         };
         let pages = |count: u32| format!("PRAGMA max_page_count = {count}");
-        store
-            .connection
-            .query_row(&pages(20), [], |_| Ok(()))
-            .unwrap();
+        store.connection.query_row(&pages(20), [], |_| Ok(())).unwrap();
         assert_eq!(store.append(vec![frame("a")]).await.unwrap(), [1]);
         for _ in 0..2 {
             let full = store.append(vec![frame("b"), frame("a"), frame("a")]).await;
@@ -311,14 +252,8 @@ mod tests {
         }
         assert_eq!(store.streams().await.unwrap().len(), 1);
 
-        store
-            .connection
-            .query_row(&pages(2_000), [], |_| Ok(()))
-            .unwrap();
-        let appended = store
-            .append(vec![frame("b"), frame("a"), frame("a")])
-            .await
-            .unwrap();
+        store.connection.query_row(&pages(2_000), [], |_| Ok(())).unwrap();
+        let appended = store.append(vec![frame("b"), frame("a"), frame("a")]).await.unwrap();
         assert_eq!(appended, [1, 2, 3]);
         store.close().await.unwrap();
     }

@@ -70,9 +70,7 @@ pub(super) fn put_stream(
     let head = postcard::to_stdvec(head).expect("plain numbers always serialize");
     let sum = head_sum(stream.as_str(), number, &head);
     let put = "INSERT OR REPLACE INTO streams (name, number, head, sum) VALUES (?1, ?2, ?3, ?4)";
-    connection
-        .prepare_cached(put)?
-        .execute(params![stream.as_str(), number, head, sum])?;
+    connection.prepare_cached(put)?.execute(params![stream.as_str(), number, head, sum])?;
     Ok(())
 }
 
@@ -95,9 +93,7 @@ pub(super) fn append(
             };
             heads.insert(&frame.stream, kept.unwrap_or_else(new));
         }
-        let (number, head) = heads
-            .get_mut(&frame.stream)
-            .expect("it was put there above");
+        let (number, head) = heads.get_mut(&frame.stream).expect("it was put there above");
         let marks = encode_marks(&frame.marks);
         head.push(frame, &marks);
         let seq = head.last.seq;
@@ -176,12 +172,8 @@ pub(super) fn mark(
     let row = frame_row(rows.next()?.ok_or_else(missing)?)?;
     follow(name, &head, before, &row)?;
     // Had a damaged count led the search astray, the commit would not be in this frame.
-    let index = ordinal
-        .checked_sub(before.marks)
-        .and_then(|index| usize::try_from(index).ok());
-    let mark = index
-        .and_then(|index| decode_mark(&row.marks, index))
-        .ok_or_else(missing)?;
+    let index = ordinal.checked_sub(before.marks).and_then(|index| usize::try_from(index).ok());
+    let mark = index.and_then(|index| decode_mark(&row.marks, index)).ok_or_else(missing)?;
     Ok(Some((holds, mark)))
 }
 
@@ -204,32 +196,20 @@ pub(super) fn link(
 
 /// The link of `row`, if the row is what follows `before`.
 fn follow(stream: &StreamId, head: &Head, before: Link, row: &FrameRow) -> Result<Link, Fault> {
-    let FrameRow {
-        frame: StoredFrame {
-            at, records, body, ..
-        },
-        marks,
-        link,
-    } = row;
+    let FrameRow { frame: StoredFrame { at, records, body, .. }, marks, link } = row;
     let next = before.next(stream, *at, *records, marks, body);
     let ends = next.seq < head.last.seq || next == head.last;
     if next == *link && ends {
         return Ok(next);
     }
-    Err(Fault::corrupt(
-        stream,
-        next.seq,
-        "the frame does not match its checksum",
-    ))
+    Err(Fault::corrupt(stream, next.seq, "the frame does not match its checksum"))
 }
 
 fn checked_key(stream: &StreamId, number: i64, seq: u64) -> Result<i64, Fault> {
     if seq >> SEQ_BITS == 0 && number >> (i64::BITS - 1 - SEQ_BITS) == 0 {
         return Ok(key(number, seq));
     }
-    Err(Fault::Full(format!(
-        "stream `{stream}` cannot be given more numbers"
-    )))
+    Err(Fault::Full(format!("stream `{stream}` cannot be given more numbers")))
 }
 
 fn stream_row(row: &Row<'_>) -> Result<StreamRow, Fault> {
@@ -246,12 +226,7 @@ fn stream_row(row: &Row<'_>) -> Result<StreamRow, Fault> {
     }
     let stream = StreamId::new(&name).map_err(|_| damaged())?;
     let head = postcard::from_bytes(&head).map_err(|_| damaged())?;
-    Ok(StreamRow {
-        stream,
-        number,
-        head,
-        sum,
-    })
+    Ok(StreamRow { stream, number, head, sum })
 }
 
 fn head_sum(name: &str, number: i64, head: &[u8]) -> Sum {
@@ -266,17 +241,8 @@ fn frame_row(row: &Row<'_>) -> Result<FrameRow, Fault> {
         why: "a frame was written outside the years 1 to 9999".to_owned(),
     })?;
     let body = Bytes::from(row.get::<_, Vec<u8>>(5)?);
-    let frame = StoredFrame {
-        seq,
-        at,
-        records: row.get(2)?,
-        body,
-    };
-    Ok(FrameRow {
-        frame,
-        marks: row.get(4)?,
-        link: link_from(seq, row.get(3)?),
-    })
+    let frame = StoredFrame { seq, at, records: row.get(2)?, body };
+    Ok(FrameRow { frame, marks: row.get(4)?, link: link_from(seq, row.get(3)?) })
 }
 
 /// A link as it is kept: commits, bytes, checksum. Its frame number is in the key.
@@ -293,12 +259,7 @@ fn link_from(seq: u64, bytes: [u8; 32]) -> Link {
     marks.copy_from_slice(&bytes[..8]);
     size.copy_from_slice(&bytes[8..16]);
     sum.copy_from_slice(&bytes[16..]);
-    Link {
-        seq,
-        marks: u64::from_le_bytes(marks),
-        bytes: u64::from_le_bytes(size),
-        sum,
-    }
+    Link { seq, marks: u64::from_le_bytes(marks), bytes: u64::from_le_bytes(size), sum }
 }
 
 fn decode_mark(marks: &[u8], index: usize) -> Option<Mark> {

@@ -19,20 +19,15 @@ pub(super) fn write(
     snapshot: &Snapshot,
 ) -> Result<(), Fault> {
     let row = rows::stream(connection, stream)?;
-    let Some(StreamRow {
-        number, mut head, ..
-    }) = row
-    else {
+    let Some(StreamRow { number, mut head, .. }) = row else {
         return Ok(Head::default().check_snapshot(stream, snapshot.after)?);
     };
     head.check_snapshot(stream, snapshot.after)?;
     let link = rows::link(connection, stream, number, &head, snapshot.after)?;
     let key = key(number, snapshot.after);
     let length = "SELECT length(body) FROM snapshots WHERE key = ?1";
-    let replaced: Option<i64> = connection
-        .prepare_cached(length)?
-        .query_row([key], |row| row.get(0))
-        .optional()?;
+    let replaced: Option<i64> =
+        connection.prepare_cached(length)?.query_row([key], |row| row.get(0)).optional()?;
     let sum = snapshot_sum(stream, snapshot, &link.sum);
     let put = "INSERT OR REPLACE INTO snapshots (key, slice, sum, body) VALUES (?1, ?2, ?3, ?4)";
     let mut put = connection.prepare_cached(put)?;
@@ -67,28 +62,16 @@ pub(super) fn pick(
         "SELECT key, slice, sum, body FROM snapshots
          WHERE key >= ?1 AND key <= ?2 AND slice <= ?3 ORDER BY key {order} LIMIT 1",
     ))?;
-    let range = params![
-        key(number, head.base.seq),
-        key(number, head.snapshot),
-        slice
-    ];
+    let range = params![key(number, head.base.seq), key(number, head.snapshot), slice];
     let read = |row: &Row<'_>| {
         let body = Bytes::from(row.get::<_, Vec<u8>>(3)?);
-        let snapshot = Snapshot {
-            after: seq(row.get(0)?),
-            slice: Slice(row.get(1)?),
-            body,
-        };
+        let snapshot = Snapshot { after: seq(row.get(0)?), slice: Slice(row.get(1)?), body };
         Ok((snapshot, row.get::<_, Sum>(2)?))
     };
     let found = find.query_row(range, read).optional()?;
     let Some((snapshot, sum)) = found else {
         if !matches!(pick, Pick::NotBeyond(_)) {
-            return Err(Fault::corrupt(
-                stream,
-                head.snapshot,
-                "the snapshot after it is missing",
-            ));
+            return Err(Fault::corrupt(stream, head.snapshot, "the snapshot after it is missing"));
         }
         return Ok(None);
     };
@@ -100,11 +83,7 @@ pub(super) fn pick(
         Pick::Latest => after == head.snapshot,
     };
     if !is_it || snapshot_sum(stream, &snapshot, &link.sum) != sum {
-        return Err(Fault::corrupt(
-            stream,
-            after,
-            "the snapshot after it is not what was written",
-        ));
+        return Err(Fault::corrupt(stream, after, "the snapshot after it is not what was written"));
     }
     Ok(Some(snapshot))
 }
@@ -122,11 +101,7 @@ pub(super) fn prune(
     let Some(cut) = keep.choose(&cuts, row.head.bytes(), now) else {
         return Ok(Pruned::default());
     };
-    let StreamRow {
-        number,
-        ref mut head,
-        ..
-    } = row;
+    let StreamRow { number, ref mut head, .. } = row;
     let bytes = head.bytes();
     head.base = rows::link(connection, stream, number, head, cut.after)?;
     let frames = [key(number, 0), key(number, cut.after)];
@@ -139,12 +114,7 @@ pub(super) fn prune(
 }
 
 fn cuts(connection: &Connection, row: &StreamRow) -> Result<Vec<Cut>, Fault> {
-    let StreamRow {
-        stream,
-        number,
-        head,
-        ..
-    } = row;
+    let StreamRow { stream, number, head, .. } = row;
     let mut list = connection.prepare_cached(
         "SELECT key, length(body) FROM snapshots WHERE key >= ?1 AND key <= ?2 ORDER BY key",
     )?;
@@ -161,10 +131,7 @@ fn cuts(connection: &Connection, row: &StreamRow) -> Result<Vec<Cut>, Fault> {
             let freed = Pruned {
                 frames: after - head.base.seq,
                 snapshots: before.snapshots,
-                bytes: link
-                    .bytes
-                    .saturating_sub(head.base.bytes)
-                    .saturating_add(before.bytes),
+                bytes: link.bytes.saturating_sub(head.base.bytes).saturating_add(before.bytes),
             };
             cuts.push(Cut { after, at, freed });
         }
@@ -178,8 +145,5 @@ fn cuts(connection: &Connection, row: &StreamRow) -> Result<Vec<Cut>, Fault> {
 fn snapshot_sum(stream: &StreamId, snapshot: &Snapshot, frame: &Sum) -> Sum {
     let Snapshot { after, slice, body } = snapshot;
     let (after, slice) = (after.to_le_bytes(), slice.0.to_le_bytes());
-    checksum(
-        "snapshot",
-        &[stream.as_str().as_bytes(), &after, &slice, frame, body],
-    )
+    checksum("snapshot", &[stream.as_str().as_bytes(), &after, &slice, frame, body])
 }

@@ -5,11 +5,7 @@ use super::*;
 const GOOD: &str = r#"{"ts":"2026-01-01T00:00:00Z","kind":"goal","stream_id":"m1","payload":1}"#;
 
 fn limits() -> Limits {
-    Limits {
-        event_bytes: 2_000,
-        payload_bytes: 300,
-        ..Limits::default()
-    }
+    Limits { event_bytes: 2_000, payload_bytes: 300, ..Limits::default() }
 }
 
 fn decode(input: &[u8]) -> Vec<Delivery> {
@@ -21,10 +17,7 @@ fn decode(input: &[u8]) -> Vec<Delivery> {
 }
 
 fn good_count(deliveries: &[Delivery]) -> usize {
-    deliveries
-        .iter()
-        .filter(|delivery| matches!(delivery, Delivery::Event { .. }))
-        .count()
+    deliveries.iter().filter(|delivery| matches!(delivery, Delivery::Event { .. })).count()
 }
 
 fn dead_letters(deliveries: &[Delivery]) -> Vec<&DeadLetter> {
@@ -48,16 +41,10 @@ fn check_bad(bad: impl AsRef<[u8]>, column: u32, reason: &str) {
         let deliveries = decode(&input);
         assert_eq!(good_count(&deliveries), 2, "{shown}");
         let letters = dead_letters(&deliveries);
-        let [letter] = letters[..] else {
-            panic!("{letters:?}")
-        };
+        let [letter] = letters[..] else { panic!("{letters:?}") };
         let place = letter.place.unwrap();
         assert!(letter.reason.contains(reason), "{shown}: {letter}");
-        assert_eq!(
-            (place.line, place.column),
-            (line, column),
-            "{shown}: {letter}"
-        );
+        assert_eq!((place.line, place.column), (line, column), "{shown}: {letter}");
         assert_eq!(place, Place::of(&input, place.offset), "{shown}");
         assert!(bad.starts_with(&letter.raw), "{shown}");
     }
@@ -72,11 +59,7 @@ fn with(field: &str, value: &str) -> String {
         "payload" => "1}",
         _ => panic!("{field}"),
     };
-    let value = if field == "payload" {
-        format!("{value}}}")
-    } else {
-        value.into()
-    };
+    let value = if field == "payload" { format!("{value}}}") } else { value.into() };
     let event = GOOD.replacen(old, &value, 1);
     assert_ne!(event, GOOD);
     event
@@ -99,35 +82,19 @@ fn a_value_of_the_wrong_type_is_refused() {
 #[test]
 fn a_missing_or_unknown_field_is_refused() {
     check_bad(r#"{"kind":"goal"}"#, 15, "field `ts` is missing");
-    check_bad(
-        GOOD.replace("payload", "pay_load"),
-        61,
-        "did you mean `payload`?",
-    );
+    check_bad(GOOD.replace("payload", "pay_load"), 61, "did you mean `payload`?");
 }
 
 #[test]
 fn a_bad_name_and_a_reserved_kind_are_refused() {
-    check_bad(
-        with("stream_id", r#""m 1""#),
-        56,
-        "stream_id `m 1` is not allowed",
-    );
+    check_bad(with("stream_id", r#""m 1""#), 56, "stream_id `m 1` is not allowed");
     check_bad(with("kind", r#""__hb""#), 37, "kind `__hb` is reserved");
 }
 
 #[test]
 fn a_payload_or_an_event_over_its_limit_is_refused() {
-    check_bad(
-        with("payload", &format!("\"{}\"", "x".repeat(400))),
-        71,
-        "raise `payload_bytes`",
-    );
-    check_bad(
-        with("payload", &format!("\"{}\"", "x".repeat(2_000))),
-        1,
-        "`event_bytes` = 2000",
-    );
+    check_bad(with("payload", &format!("\"{}\"", "x".repeat(400))), 71, "raise `payload_bytes`");
+    check_bad(with("payload", &format!("\"{}\"", "x".repeat(2_000))), 1, "`event_bytes` = 2000");
 }
 
 #[test]
@@ -139,16 +106,8 @@ fn bytes_that_are_not_utf_8_are_refused() {
 
 #[test]
 fn equal_keys_are_refused() {
-    check_bad(
-        with("payload", r#"{"a": 1, "\u0061": 2}"#),
-        80,
-        "key `a` stands twice",
-    );
-    check_bad(
-        with("payload", r#"1,"kind":"goal""#),
-        73,
-        "field `kind` stands twice",
-    );
+    check_bad(with("payload", r#"{"a": 1, "\u0061": 2}"#), 80, "key `a` stands twice");
+    check_bad(with("payload", r#"1,"kind":"goal""#), 73, "field `kind` stands twice");
 }
 
 #[test]
@@ -163,11 +122,7 @@ fn deep_nesting_is_refused() {
 #[test]
 fn numbers_that_json_does_not_have_are_refused() {
     check_bad(with("payload", "NaN"), 71, "`NaN` is not a JSON number");
-    check_bad(
-        with("payload", "-Infinity"),
-        71,
-        "`-Infinity` is not a JSON number",
-    );
+    check_bad(with("payload", "-Infinity"), 71, "`-Infinity` is not a JSON number");
     check_bad(with("payload", "1e400"), 71, "`1e400` is beyond the range");
 }
 
@@ -184,10 +139,7 @@ fn a_place_in_an_element_of_many_lines_is_one_in_the_input() {
 fn what_is_wrong_between_elements_is_refused_by_name() {
     let deliveries = decode(format!("[{GOOD},,{GOOD}] x").as_bytes());
     assert_eq!(good_count(&deliveries), 2);
-    let shown: Vec<_> = dead_letters(&deliveries)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let shown: Vec<_> = dead_letters(&deliveries).iter().map(ToString::to_string).collect();
     assert_eq!(
         shown,
         [

@@ -26,10 +26,7 @@ impl Read for Pieces {
 
 /// A reader of which no end is known.
 fn pieces(pieces: impl IntoIterator<Item = io::Result<String>>) -> FileSource {
-    let pieces = pieces
-        .into_iter()
-        .map(|piece| piece.map(String::into_bytes))
-        .collect();
+    let pieces = pieces.into_iter().map(|piece| piece.map(String::into_bytes)).collect();
     FileSource::from_reader("test", Pieces(pieces), &Limits::default()).unwrap()
 }
 
@@ -53,11 +50,7 @@ async fn rest(source: &mut FileSource) -> Vec<Delivery> {
 
 async fn events(source: &mut FileSource) -> usize {
     let is_event = |delivery: &Delivery| matches!(delivery, Delivery::Event { .. });
-    rest(source)
-        .await
-        .iter()
-        .filter(|delivery| is_event(delivery))
-        .count()
+    rest(source).await.iter().filter(|delivery| is_event(delivery)).count()
 }
 
 fn poll<F: Future>(future: Pin<&mut F>) -> task::Poll<F::Output> {
@@ -73,9 +66,7 @@ async fn lines_and_arrays_give_the_same_events() {
         let deliveries = rest(&mut source).await;
         assert_eq!(deliveries.len(), 2);
         for delivery in deliveries {
-            let Delivery::Event { stream, event, .. } = delivery else {
-                panic!("{delivery:?}")
-            };
+            let Delivery::Event { stream, event, .. } = delivery else { panic!("{delivery:?}") };
             assert_eq!((stream.as_str(), event.kind.as_str()), ("m1", "goal"));
             assert_eq!(event.payload.as_bytes(), b"1");
         }
@@ -97,10 +88,7 @@ async fn a_file_of_many_chunks_gives_every_event_once() {
 
 #[tokio::test]
 async fn a_source_resumes_after_any_delivery_and_keeps_its_line_numbers() {
-    for text in [
-        format!("{GOOD}\n\nnope\n{GOOD}\nnope"),
-        format!("[{GOOD}\n,,nope,\n{GOOD}"),
-    ] {
+    for text in [format!("{GOOD}\n\nnope\n{GOOD}\nnope"), format!("[{GOOD}\n,,nope,\n{GOOD}")] {
         let file = file(&text);
         let open = || FileSource::open(file.path(), &Limits::default()).unwrap();
         let all = rest(&mut open()).await;
@@ -119,35 +107,20 @@ async fn resuming_in_a_file_that_became_shorter_is_an_error() {
     let mut source = FileSource::open(file.path(), &Limits::default()).unwrap();
     source.resume_after(Cursor(1_000)).await.unwrap();
     let error = source.next(3).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            TransportError::Shrunk {
-                length: 73,
-                cursor: 1_000,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, TransportError::Shrunk { length: 73, cursor: 1_000, .. }), "{error:?}");
 }
 
 #[test]
 fn what_cannot_be_opened_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.jsonl");
-    let error = FileSource::open(&missing, &Limits::default())
-        .unwrap_err()
-        .to_string();
+    let error = FileSource::open(&missing, &Limits::default()).unwrap_err().to_string();
     let start = format!("cannot open `{}`: ", missing.display());
     assert!(error.starts_with(&start), "{error}");
     let error = FileSource::open(folder.path(), &Limits::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!(
-            "`{}` is a directory; name a file of events in it",
-            folder.path().display()
-        )
+        format!("`{}` is a directory; name a file of events in it", folder.path().display())
     );
 }
 
@@ -170,13 +143,8 @@ async fn a_read_that_fails_comes_after_the_events_before_it_and_is_not_the_end()
 async fn a_pipe_gives_what_is_there_and_waits_for_more() {
     let (reader, mut writer) = io::pipe().unwrap();
     let mut source = FileSource::from_reader("pipe", reader, &Limits::default()).unwrap();
-    assert!(
-        poll(pin!(source.next(3))).is_pending(),
-        "and the dropped future loses nothing"
-    );
-    writer
-        .write_all(format!("{GOOD}\n{}", &GOOD[..9]).as_bytes())
-        .unwrap();
+    assert!(poll(pin!(source.next(3))).is_pending(), "and the dropped future loses nothing");
+    writer.write_all(format!("{GOOD}\n{}", &GOOD[..9]).as_bytes()).unwrap();
     assert_eq!(source.next(3).await.unwrap().len(), 1);
     assert!(poll(pin!(source.next(3))).is_pending());
     writer.write_all(&GOOD.as_bytes()[9..]).unwrap();
@@ -199,11 +167,7 @@ fn a_dropped_source_stops_reading() {
     drop(
         FileSource::from_reader("endless", Endless { _alive: alive }, &Limits::default()).unwrap(),
     );
-    assert_eq!(
-        ended.recv(),
-        Err(std::sync::mpsc::RecvError),
-        "the thread dropped its reader"
-    );
+    assert_eq!(ended.recv(), Err(std::sync::mpsc::RecvError), "the thread dropped its reader");
 }
 
 #[tokio::test]
@@ -211,22 +175,11 @@ async fn endless_zeros_are_refused_once_and_can_be_left() {
     let mut source =
         FileSource::from_reader("/dev/zero", io::repeat(0), &Limits::default()).unwrap();
     let deliveries = source.next(3).await.unwrap();
-    let [
-        Delivery::Refused(DeadLetter {
-            place,
-            reason,
-            truncated,
-            ..
-        }),
-    ] = &deliveries[..]
-    else {
+    let [Delivery::Refused(DeadLetter { place, reason, truncated, .. })] = &deliveries[..] else {
         panic!("{deliveries:?}")
     };
     assert_eq!(place.map(|place| (place.line, place.column)), Some((1, 1)));
-    assert!(
-        reason.starts_with("longer than `event_bytes` = 2097152 bytes"),
-        "{reason}"
-    );
+    assert!(reason.starts_with("longer than `event_bytes` = 2097152 bytes"), "{reason}");
     assert!(truncated);
     // It never ends, but it makes way for others.
     tokio::select! {

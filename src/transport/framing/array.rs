@@ -59,13 +59,7 @@ impl Array {
     /// An array whose `[` was taken from the input already.
     pub(super) fn new(limit: usize, place: Place) -> Self {
         let state = State::Between(Expect::First);
-        Self {
-            limit,
-            place,
-            state,
-            again: Bytes::new(),
-            suspect: false,
-        }
+        Self { limit, place, state, again: Bytes::new(), suspect: false }
     }
 
     /// Bytes of input taken in so far.
@@ -121,17 +115,11 @@ impl Array {
             State::Between(_) => {
                 // One past the end: the last element may have ended at the end.
                 let (end, fault) = (end.saturating_add(1), Some(Fault::OpenArray));
-                Some(Frame {
-                    place: self.place,
-                    text: Bytes::new(),
-                    end,
-                    fault,
-                })
+                Some(Frame { place: self.place, text: Bytes::new(), end, fault })
             }
             State::Inside(mut element) => {
                 let text = Bytes::from(std::mem::take(&mut element.held));
-                self.reopen(&element, &text)
-                    .or_else(|| Some(element.cut_off(text, end)))
+                self.reopen(&element, &text).or_else(|| Some(element.cut_off(text, end)))
             }
         }
     }
@@ -150,19 +138,10 @@ impl Array {
             }
         };
         let text = take(&mut self.place, chunk, 1);
-        let next = if first == b',' {
-            Expect::Element
-        } else {
-            Expect::Nothing
-        };
+        let next = if first == b',' { Expect::Element } else { Expect::Nothing };
         self.state = State::Between(next);
         let end = self.place.offset as u64;
-        fault.map(|fault| Frame {
-            place,
-            text,
-            end,
-            fault: Some(fault),
-        })
+        fault.map(|fault| Frame { place, text, end, fault: Some(fault) })
     }
 
     fn open(&self, first: u8, expect: Expect) -> Element {
@@ -174,21 +153,13 @@ impl Array {
             }
         };
         let fault = (expect == Expect::Comma).then_some(Fault::MissingComma);
-        Element {
-            start,
-            scan,
-            fault,
-            held: Vec::new(),
-        }
+        Element { start, scan, fault, held: Vec::new() }
     }
 
     fn inside(&mut self, mut element: Element, chunk: &mut Bytes) -> Option<Frame> {
         // Nothing past the limit is looked at before the element is given up, so that chunking
         // cannot be seen.
-        let room = self
-            .limit
-            .saturating_sub(element.held.len())
-            .saturating_add(1);
+        let room = self.limit.saturating_sub(element.held.len()).saturating_add(1);
         let room = room.min(chunk.len());
         let end = element.scan.end(&chunk[..room]);
         let piece = take(&mut self.place, chunk, end.length().unwrap_or(room));
@@ -239,12 +210,7 @@ impl Array {
         self.suspect = true;
         self.state = State::Between(Expect::Anything);
         let end = self.place.offset as u64;
-        Some(Frame {
-            place: start,
-            text,
-            end,
-            fault: Some(Fault::Unclosed),
-        })
+        Some(Frame { place: start, text, end, fault: Some(Fault::Unclosed) })
     }
 
     fn skip(&mut self, mut scan: Scan, chunk: &mut Bytes) {
@@ -264,23 +230,13 @@ impl Element {
     fn complete(self, text: Bytes, end: u64) -> Frame {
         let unclosed = matches!(self.scan, Scan::Unclosed(_)).then_some(Fault::Unclosed);
         let fault = self.fault.or(unclosed);
-        Frame {
-            place: self.start,
-            text: trim_end(text),
-            end,
-            fault,
-        }
+        Frame { place: self.start, text: trim_end(text), end, fault }
     }
 
     fn cut_off(self, text: Bytes, end: u64) -> Frame {
         let rest = matches!(self.scan, Scan::Rest).then_some(Fault::AfterArray);
         let fault = self.fault.or(rest).or(Some(Fault::Unclosed));
-        Frame {
-            place: self.start,
-            text: trim_end(text),
-            end,
-            fault,
-        }
+        Frame { place: self.start, text: trim_end(text), end, fault }
     }
 
     fn too_large(&self, beginning: Bytes, limit: usize) -> Frame {
@@ -291,12 +247,7 @@ impl Element {
             }
         };
         let end = given_up(self.start, limit);
-        Frame {
-            place: self.start,
-            text: trim_end(beginning),
-            end,
-            fault: Some(fault),
-        }
+        Frame { place: self.start, text: trim_end(beginning), end, fault: Some(fault) }
     }
 }
 
@@ -311,10 +262,7 @@ impl Scan {
 }
 
 fn trim_end(mut text: Bytes) -> Bytes {
-    let end = text
-        .iter()
-        .rposition(|byte| !is_blank(*byte))
-        .map_or(0, |last| last + 1);
+    let end = text.iter().rposition(|byte| !is_blank(*byte)).map_or(0, |last| last + 1);
     text.truncate(end);
     text
 }

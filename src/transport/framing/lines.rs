@@ -22,13 +22,7 @@ impl Lines {
     /// `first` are the bytes of the first line that were taken from the input already.
     pub(super) fn new(limit: usize, start: Place, first: &[u8]) -> Self {
         let offset = start.offset + first.len();
-        Self {
-            limit,
-            start,
-            offset,
-            held: first.to_vec(),
-            refused: false,
-        }
+        Self { limit, start, offset, held: first.to_vec(), refused: false }
     }
 
     /// Bytes of input taken in so far.
@@ -76,11 +70,7 @@ impl Lines {
         };
         if is_end {
             let line = self.start.line.saturating_add(1);
-            self.start = Place {
-                line,
-                column: 1,
-                offset: self.offset,
-            };
+            self.start = Place { line, column: 1, offset: self.offset };
             self.refused = false;
         }
         frame
@@ -89,39 +79,21 @@ impl Lines {
     fn element(&self, line: &Bytes) -> Option<Frame> {
         let (place, text) = self.trim(line)?;
         let fault = (text == b"{"[..]).then_some(Fault::PrettyPrinted);
-        Some(Frame {
-            place,
-            text,
-            end: self.offset as u64,
-            fault,
-        })
+        Some(Frame { place, text, end: self.offset as u64, fault })
     }
 
     fn too_large(&self, beginning: &Bytes) -> Frame {
         let (place, text) = self.trim(beginning).unwrap_or((self.start, Bytes::new()));
         let fault = Some(Fault::TooLarge { limit: self.limit });
-        Frame {
-            place,
-            text,
-            end: given_up(self.start, self.limit),
-            fault,
-        }
+        Frame { place, text, end: given_up(self.start, self.limit), fault }
     }
 
     fn trim(&self, line: &Bytes) -> Option<(Place, Bytes)> {
         let first = line.iter().position(|byte| !is_blank(*byte))?;
         let last = line.iter().rposition(|byte| !is_blank(*byte))?;
-        let Place {
-            line: number,
-            column,
-            offset,
-        } = self.start;
+        let Place { line: number, column, offset } = self.start;
         let column = column.saturating_add(saturate(first));
-        let place = Place {
-            line: number,
-            column,
-            offset: offset + first,
-        };
+        let place = Place { line: number, column, offset: offset + first };
         Some((place, line.slice(first..=last)))
     }
 }

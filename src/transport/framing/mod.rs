@@ -86,17 +86,8 @@ enum Shape {
 impl Framer {
     /// A framer at the start of its input; no element may be longer than `event_bytes`.
     pub fn new(event_bytes: usize) -> Self {
-        let start = Place {
-            line: 1,
-            column: 1,
-            offset: 0,
-        };
-        Self {
-            limit: event_bytes,
-            start,
-            bom: 0,
-            shape: None,
-        }
+        let start = Place { line: 1, column: 1, offset: 0 };
+        Self { limit: event_bytes, start, bom: 0, shape: None }
     }
 
     /// Takes the next frame off the front of `chunk`. `None` when all of it is taken in: go on
@@ -160,11 +151,7 @@ impl Framer {
 
     /// The first bytes looked like a byte order mark and were none: they belong to the first line.
     fn lines_after_bom(&self) -> Lines {
-        let start = Place {
-            line: 1,
-            column: 1,
-            offset: 0,
-        };
+        let start = Place { line: 1, column: 1, offset: 0 };
         Lines::new(self.limit, start, &BOM[..self.bom])
     }
 }
@@ -174,10 +161,7 @@ fn is_blank(byte: u8) -> bool {
 }
 
 fn skip_blanks(place: &mut Place, chunk: &mut Bytes) {
-    let blanks = chunk
-        .iter()
-        .position(|byte| !is_blank(*byte))
-        .unwrap_or(chunk.len());
+    let blanks = chunk.iter().position(|byte| !is_blank(*byte)).unwrap_or(chunk.len());
     take(place, chunk, blanks);
 }
 
@@ -216,9 +200,7 @@ fn join(held: &mut Vec<u8>, piece: Bytes) -> Bytes {
 
 /// Where an element that starts at `start` is given up: one byte past the limit.
 fn given_up(start: Place, limit: usize) -> u64 {
-    (start.offset as u64)
-        .saturating_add(limit as u64)
-        .saturating_add(1)
+    (start.offset as u64).saturating_add(limit as u64).saturating_add(1)
 }
 
 #[cfg(test)]

@@ -75,28 +75,14 @@ impl Scan {
             b'{' | b'"' => (b'{', b'}'),
             _ => return Self::Bare,
         };
-        let value = Value {
-            open,
-            close,
-            column,
-            depth: 0,
-            quoted: false,
-            escaped: false,
-        };
-        if suspect {
-            Self::Suspect(value, NextElement::after(column))
-        } else {
-            Self::Value(value)
-        }
+        let value = Value { open, close, column, depth: 0, quoted: false, escaped: false };
+        if suspect { Self::Suspect(value, NextElement::after(column)) } else { Self::Value(value) }
     }
 
     /// At the start of a line: from now on looks for the next element.
     pub(super) fn unclose(&mut self) {
         if let Self::Value(Value { column, .. }) = *self {
-            *self = Self::Unclosed(NextElement {
-                rightmost: column,
-                column: Some(1),
-            });
+            *self = Self::Unclosed(NextElement { rightmost: column, column: Some(1) });
         }
     }
 
@@ -136,12 +122,10 @@ impl Value {
             let rest = &bytes[at..];
             // Strings and what is between them are short: a plain loop beats a vector search.
             let found = if self.quoted {
-                rest.iter()
-                    .position(|byte| matches!(byte, b'"' | b'\\' | b'\n'))
+                rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'\n'))
             } else {
                 let (open, close) = (self.open, self.close);
-                rest.iter()
-                    .position(|&byte| byte == b'"' || byte == open || byte == close)
+                rest.iter().position(|&byte| byte == b'"' || byte == open || byte == close)
             };
             let Some(found) = found else {
                 return End::Later;
@@ -165,10 +149,7 @@ impl Value {
 impl NextElement {
     /// The one after an element that starts in `column`.
     pub(super) fn after(column: u32) -> Self {
-        Self {
-            rightmost: column,
-            column: None,
-        }
+        Self { rightmost: column, column: None }
     }
 
     /// Where it starts in `bytes`.

@@ -24,64 +24,32 @@ fn frames(input: &[u8]) -> Vec<Frame> {
 fn show(input: &str) -> Vec<String> {
     let show = |frame: Frame| {
         let Place { line, column, .. } = frame.place;
-        let fault = frame
-            .fault
-            .map(|fault| format!("{fault:?} "))
-            .unwrap_or_default();
-        format!(
-            "{line}:{column} {fault}{}",
-            String::from_utf8_lossy(&frame.text)
-        )
+        let fault = frame.fault.map(|fault| format!("{fault:?} ")).unwrap_or_default();
+        format!("{line}:{column} {fault}{}", String::from_utf8_lossy(&frame.text))
     };
     frames(input.as_bytes()).into_iter().map(show).collect()
 }
 
 fn good(input: &str) -> Vec<String> {
-    let good = frames(input.as_bytes())
-        .into_iter()
-        .filter(|frame| frame.fault.is_none());
-    good.map(|frame| String::from_utf8_lossy(&frame.text).into_owned())
-        .collect()
+    let good = frames(input.as_bytes()).into_iter().filter(|frame| frame.fault.is_none());
+    good.map(|frame| String::from_utf8_lossy(&frame.text).into_owned()).collect()
 }
 
 #[test]
 fn each_line_is_an_element_and_blank_lines_are_none() {
     let input = "{\"a\":1}\r\n\n  \t\n  {\"b\": 2} \nnope\n{\"c\":3}";
-    assert_eq!(
-        show(input),
-        [
-            "1:1 {\"a\":1}",
-            "4:3 {\"b\": 2}",
-            "5:1 nope",
-            "6:1 {\"c\":3}"
-        ]
-    );
+    assert_eq!(show(input), ["1:1 {\"a\":1}", "4:3 {\"b\": 2}", "5:1 nope", "6:1 {\"c\":3}"]);
 }
 
 #[test]
 fn each_element_of_an_array_is_an_element() {
     let input = " [ {\"a\":\"},]\"},\n  [1, [2]] ,\"x\\\"]\", 3\n]\n";
-    assert_eq!(
-        show(input),
-        [
-            "1:4 {\"a\":\"},]\"}",
-            "2:3 [1, [2]]",
-            "2:13 \"x\\\"]\"",
-            "2:21 3"
-        ]
-    );
+    assert_eq!(show(input), ["1:4 {\"a\":\"},]\"}", "2:3 [1, [2]]", "2:13 \"x\\\"]\"", "2:21 3"]);
 }
 
 #[test]
 fn empty_inputs_have_no_elements() {
-    for input in [
-        "",
-        " \n\t\r\n",
-        "[]",
-        " [ \n ] \n",
-        "\u{feff}",
-        "\u{feff}[]",
-    ] {
+    for input in ["", " \n\t\r\n", "[]", " [ \n ] \n", "\u{feff}", "\u{feff}[]"] {
         assert_eq!(show(input), [""; 0], "{input:?}");
     }
 }
@@ -97,14 +65,7 @@ fn a_byte_order_mark_at_the_start_is_skipped() {
 #[test]
 fn columns_count_characters_and_offsets_bytes() {
     let frames = frames("[\"née\", 7]".as_bytes());
-    assert_eq!(
-        frames[1].place,
-        Place {
-            line: 1,
-            column: 9,
-            offset: 9
-        }
-    );
+    assert_eq!(frames[1].place, Place { line: 1, column: 9, offset: 9 });
     assert_eq!(frames[1].end, 10);
 }
 
@@ -114,18 +75,8 @@ fn a_line_over_the_limit_is_refused_where_it_starts_and_the_next_ones_are_not() 
     let frames = frames(input.as_bytes());
     assert_eq!(frames.len(), 3);
     assert_eq!(frames[1].fault, Some(Fault::TooLarge { limit: LIMIT }));
-    assert_eq!(
-        frames[1].place,
-        Place {
-            line: 2,
-            column: 3,
-            offset: 4
-        }
-    );
-    assert_eq!(
-        (frames[2].text.as_ref(), frames[2].place.line),
-        (&b"2"[..], 3)
-    );
+    assert_eq!(frames[1].place, Place { line: 2, column: 3, offset: 4 });
+    assert_eq!((frames[2].text.as_ref(), frames[2].place.line), (&b"2"[..], 3));
 }
 
 #[test]
@@ -138,11 +89,7 @@ fn a_line_of_exactly_the_limit_is_an_element() {
 #[test]
 fn an_array_element_over_the_limit_is_refused_alone() {
     let large = "x".repeat(LIMIT);
-    for large in [
-        format!("{{\"{large}\"}}"),
-        large.clone() + "y",
-        format!("\"{large}\""),
-    ] {
+    for large in [format!("{{\"{large}\"}}"), large.clone() + "y", format!("\"{large}\"")] {
         let input = format!("[1, {large}, 2]");
         let frames = frames(input.as_bytes());
         assert_eq!(frames[1].fault, Some(Fault::TooLarge { limit: LIMIT }));
@@ -153,20 +100,9 @@ fn an_array_element_over_the_limit_is_refused_alone() {
 
 #[test]
 fn a_malformed_element_is_cut_out_alone() {
-    for bad in [
-        r#"{"ts": nope}"#,
-        "nope",
-        r#"{"a": [1}"#,
-        r#"{"a": 1]}"#,
-        "{]]][}",
-        "[}]",
-        "1 2",
-    ] {
+    for bad in [r#"{"ts": nope}"#, "nope", r#"{"a": [1}"#, r#"{"a": 1]}"#, "{]]][}", "[}]", "1 2"] {
         let input = format!("[{{\"a\":1}}, {bad}, {{\"b\":2}}]");
-        let texts: Vec<_> = frames(input.as_bytes())
-            .into_iter()
-            .map(|f| f.text)
-            .collect();
+        let texts: Vec<_> = frames(input.as_bytes()).into_iter().map(|f| f.text).collect();
         assert_eq!(texts, [r#"{"a":1}"#, bad, r#"{"b":2}"#], "{bad}");
     }
 }
@@ -174,18 +110,12 @@ fn a_malformed_element_is_cut_out_alone() {
 #[test]
 fn a_surplus_bracket_after_an_element_is_refused_alone() {
     let input = "[{\"a\":1}}, {\"b\":2}]";
-    assert_eq!(
-        show(input),
-        ["1:2 {\"a\":1}", "1:9 MissingComma }", "1:12 {\"b\":2}"]
-    );
+    assert_eq!(show(input), ["1:2 {\"a\":1}", "1:9 MissingComma }", "1:12 {\"b\":2}"]);
 }
 
 #[test]
 fn garbage_between_elements_does_not_cost_the_next_one() {
-    assert_eq!(
-        good("[{\"a\":1},\n garbage\n{\"b\":2}]"),
-        ["{\"a\":1}", "garbage", "{\"b\":2}"]
-    );
+    assert_eq!(good("[{\"a\":1},\n garbage\n{\"b\":2}]"), ["{\"a\":1}", "garbage", "{\"b\":2}"]);
 }
 
 #[test]
@@ -193,22 +123,14 @@ fn an_element_after_a_missing_comma_is_refused() {
     let input = "[{} {\"b\":2},\n{} \"x\"]";
     assert_eq!(
         show(input),
-        [
-            "1:2 {}",
-            "1:5 MissingComma {\"b\":2}",
-            "2:1 {}",
-            "2:4 MissingComma \"x\""
-        ]
+        ["1:2 {}", "1:5 MissingComma {\"b\":2}", "2:1 {}", "2:4 MissingComma \"x\""]
     );
 }
 
 #[test]
 fn surplus_commas_are_refused_where_they_stand() {
     assert_eq!(show("[1,]"), ["1:2 1", "1:4 TrailingComma ]"]);
-    assert_eq!(
-        show("[,1,,2]"),
-        ["1:2 ExtraComma ,", "1:3 1", "1:5 ExtraComma ,", "1:6 2"]
-    );
+    assert_eq!(show("[,1,,2]"), ["1:2 ExtraComma ,", "1:3 1", "1:5 ExtraComma ,", "1:6 2"]);
     assert_eq!(show("[,]"), ["1:2 ExtraComma ,", "1:3 TrailingComma ]"]);
 }
 
@@ -216,10 +138,7 @@ fn surplus_commas_are_refused_where_they_stand() {
 fn what_follows_the_array_is_refused_as_one() {
     assert_eq!(show("[1]\n [2] {\n"), ["1:2 1", "2:2 AfterArray [2] {"]);
     let long = "x".repeat(10 * LIMIT);
-    assert_eq!(
-        show(&format!("[]{long}")),
-        [format!("1:3 AfterArray {}", &long[..=LIMIT])]
-    );
+    assert_eq!(show(&format!("[]{long}")), [format!("1:3 AfterArray {}", &long[..=LIMIT])]);
 }
 
 #[test]
@@ -232,22 +151,13 @@ fn an_array_without_its_end_keeps_its_elements() {
 
 #[test]
 fn an_unclosed_element_ends_where_the_next_one_starts() {
-    for bad in [
-        r#"{"a": "x},"#,
-        r#"{"a": {"x": 1},"#,
-        r#"{"a": [{"x": 1"#,
-        r#""x, "#,
-    ] {
+    for bad in [r#"{"a": "x},"#, r#"{"a": {"x": 1},"#, r#"{"a": [{"x": 1"#, r#""x, "#] {
         let input = format!("[\n {{\"a\":1}},\n {bad}\n {{\"b\":2}},\n {{\"c\":3}}\n]");
         let frames = frames(input.as_bytes());
         assert_eq!(frames[1].text, bad.trim_end(), "{bad}");
         assert_eq!(frames[1].fault, Some(Fault::Unclosed), "{bad}");
         assert_eq!(frames[1].place.line, 3, "{bad}");
-        assert_eq!(
-            good(&input),
-            [r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#],
-            "{bad}"
-        );
+        assert_eq!(good(&input), [r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#], "{bad}");
     }
 }
 
@@ -332,25 +242,15 @@ fn chunks(input: &[u8], cuts: &[prop::sample::Index]) -> Vec<Bytes> {
     let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
     at.extend([0, input.len()]);
     at.sort_unstable();
-    at.windows(2)
-        .map(|pair| Bytes::copy_from_slice(&input[pair[0]..pair[1]]))
-        .collect()
+    at.windows(2).map(|pair| Bytes::copy_from_slice(&input[pair[0]..pair[1]])).collect()
 }
 
 fn place_at(input: &[u8], offset: usize) -> Place {
     let before = String::from_utf8_lossy(&input[..offset]);
     let before = before.trim_start_matches('\u{feff}');
     let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .map_or(0, |rest| rest.chars().count())
-        + 1;
-    Place {
-        line: line.try_into().unwrap(),
-        column: column.try_into().unwrap(),
-        offset,
-    }
+    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+    Place { line: line.try_into().unwrap(), column: column.try_into().unwrap(), offset }
 }
 
 proptest! {

@@ -11,14 +11,7 @@ use proptest::prelude::*;
 use crate::support::script::json;
 
 fn op(path: &str, change: Change) -> Op {
-    Op {
-        path: path
-            .split('.')
-            .filter(|key| !key.is_empty())
-            .map(Into::into)
-            .collect(),
-        change,
-    }
+    Op { path: path.split('.').filter(|key| !key.is_empty()).map(Into::into).collect(), change }
 }
 
 fn context(text: &str) -> Context {
@@ -49,19 +42,11 @@ fn x2_writing_below_a_scalar_replaces_it_by_an_object() {
 fn x2_a_diff_is_applied_whole_or_not_at_all() {
     let mut context = context(r#"{"a":"text"}"#);
     let before = context.clone();
-    let diff = Diff(vec![
-        op("b", Change::Set(json("1"))),
-        op("a", Change::Incr(Number::from_i64(1))),
-    ]);
-    assert_eq!(
-        context.apply_all(&diff),
-        Err(ChangeError::NotANumber("a".to_owned()))
-    );
+    let diff =
+        Diff(vec![op("b", Change::Set(json("1"))), op("a", Change::Incr(Number::from_i64(1)))]);
+    assert_eq!(context.apply_all(&diff), Err(ChangeError::NotANumber("a".to_owned())));
     assert_eq!(context, before);
-    assert_eq!(
-        context.apply(&op("", Change::Delete)),
-        Err(ChangeError::NoPath)
-    );
+    assert_eq!(context.apply(&op("", Change::Delete)), Err(ChangeError::NoPath));
 }
 
 #[test]
@@ -69,10 +54,7 @@ fn x4_no_access_rules_mean_that_all_is_seen() {
     let all = context(r#"{"a":1,"b":{"c":2}}"#);
     assert_eq!(all.readable(None), all);
     assert_eq!(all.readable(Some(&Access::default())), all);
-    let none = Access {
-        read: Some(Vec::new()),
-        write: None,
-    };
+    let none = Access { read: Some(Vec::new()), write: None };
     assert_eq!(all.readable(Some(&none)), Context::default());
 }
 

@@ -366,7 +366,7 @@ fn c8_a_free_place_starts_no_run_of_a_disabled_crew() {
 #[test]
 fn c10_j2_runs_on_arrival_keep_their_places_while_their_slice_is_open() {
     check(
-        r#"
+        r"
         crew talker on tick, start arrival
         lateness 1000
         epoch 0
@@ -379,7 +379,7 @@ fn c10_j2_runs_on_arrival_keep_their_places_while_their_slice_is_open() {
         0 start talker 0.0 on tick
         5 start talker 5.0 on tick
         0 start talker 0.1 on tick
-        "#,
+        ",
     );
 }
 
@@ -408,7 +408,7 @@ fn c10_t7_in_virtual_pace_a_run_on_arrival_starts_in_its_slice_however_long_othe
 #[test]
 fn c10_c5_in_virtual_pace_runs_on_arrival_wait_in_the_input_and_never_overflow() {
     check(
-        r#"
+        r"
         crew slow on tick, start arrival, backlog 1
           does later
         only start ends
@@ -426,6 +426,6 @@ fn c10_c5_in_virtual_pace_runs_on_arrival_wait_in_the_input_and_never_overflow()
         0 start slow 0.1 on tick
         0 start slow 0.2 on tick
         0 start slow 0.3 on tick
-        "#,
+        ",
     );
 }

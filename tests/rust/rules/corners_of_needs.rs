@@ -234,10 +234,7 @@ fn n4_a_timeout_of_nought_does_not_wait() {
         ))
     };
     assert_eq!(story(""), "0 start talker 0.0 on tick with event goal@0=?");
-    assert_eq!(
-        story("pace realtime"),
-        "0 start talker 0.0 on tick with event goal@0=?"
-    );
+    assert_eq!(story("pace realtime"), "0 start talker 0.0 on tick with event goal@0=?");
 }
 
 #[test]

@@ -51,11 +51,7 @@ fn story(blow: Option<(usize, &str)>) -> Stage {
 
 /// The actions in the order they were first published.
 fn actions(stage: &Stage) -> Vec<&String> {
-    stage
-        .said
-        .iter()
-        .filter(|line| line.contains(" act ") && !line.ends_with("again"))
-        .collect()
+    stage.said.iter().filter(|line| line.contains(" act ") && !line.ends_with("again")).collect()
 }
 
 #[test]
@@ -86,10 +82,7 @@ fn j3_a_journal_cut_off_anywhere_goes_on_to_the_same_end() {
         for line in &LINES[taken..] {
             stage.play(line);
         }
-        let place = format!(
-            "cut after {length} records, {taken} taken: {:#?}",
-            stage.said
-        );
+        let place = format!("cut after {length} records, {taken} taken: {:#?}", stage.said);
         assert!(stage.engine.is_finished(), "{place}");
         assert_eq!(stage.engine.digest(), calm.engine.digest(), "{place}");
         assert!(distinct(&stage).is_subset(&distinct(&calm)), "{place}");

@@ -36,24 +36,12 @@ fn j1_a_record_is_there_before_the_command_it_leads_to() {
     let mut engine = Stage::new("crew vision on frame", false).unwrap().engine;
     let now = crate::support::declare::instant("0");
     let kind = live_crew::engine::Kind::new("frame").unwrap();
-    let event = live_crew::engine::Event {
-        ts: now,
-        kind,
-        payload: Payload::null(),
-        ids: None,
-    };
-    engine
-        .handle(now, Input::Event { event, cursor: 1 })
-        .unwrap();
+    let event = live_crew::engine::Event { ts: now, kind, payload: Payload::null(), ids: None };
+    engine.handle(now, Input::Event { event, cursor: 1 }).unwrap();
     engine.handle(now, Input::End).unwrap();
-    let records: Vec<Record> = engine
-        .take_records()
-        .into_iter()
-        .map(|(_, record)| record)
-        .collect();
-    let Some(Command::Start(job)) = engine.poll_command() else {
-        panic!("a run starts")
-    };
+    let records: Vec<Record> =
+        engine.take_records().into_iter().map(|(_, record)| record).collect();
+    let Some(Command::Start(job)) = engine.poll_command() else { panic!("a run starts") };
     assert!(
         matches!(
             records.as_slice(),
@@ -139,9 +127,7 @@ fn action_ids(told: &str) -> Vec<String> {
     let told = told.to_owned() + "\npublish off";
     let mut stage = play(&told);
     // What was never published is published again, so a resumed engine shows every parcel.
-    stage
-        .engine
-        .resume(crate::support::declare::instant("100000"));
+    stage.engine.resume(crate::support::declare::instant("100000"));
     let mut ids = Vec::new();
     while let Some(command) = stage.engine.poll_command() {
         let Command::Publish(parcel) = command else {
@@ -331,11 +317,7 @@ fn j4_the_same_story_has_the_same_digest_and_another_has_not() {
         (r#"seen {"n":1}"#, r#"seen {"n":2}"#),
         ("crew talker on frame", "slice 99\ncrew talker on frame"),
     ] {
-        assert_ne!(
-            same,
-            digest(&TWO_CREWS.replace(this, that)),
-            "{this} → {that}"
-        );
+        assert_ne!(same, digest(&TWO_CREWS.replace(this, that)), "{this} → {that}");
     }
 }
 
@@ -355,11 +337,7 @@ fn j4_a_slice_in_which_nothing_happened_leaves_the_digest_alone() {
     let short = "crew vision on frame\nepoch 0\n@0 frame\n@100 frame\nend";
     let long = "crew vision on frame\nepoch 0\npace realtime\n@0 frame\n@100 frame\nnow 90000\nend";
     assert!(digest(short).is_some());
-    assert_eq!(
-        play(long).engine.commits(),
-        3,
-        "the second run lands in slice 2"
-    );
+    assert_eq!(play(long).engine.commits(), 3, "the second run lands in slice 2");
     assert_eq!(play(short).engine.commits(), 2);
 }
 
@@ -367,19 +345,14 @@ fn j4_a_slice_in_which_nothing_happened_leaves_the_digest_alone() {
 fn j4_replay_compares_every_digest_and_names_what_differs() {
     let mut stage = play(TWO_CREWS);
     fold(TWO_CREWS, &stage.journal).expect("as it was written");
-    let at = stage
-        .journal
-        .iter()
-        .position(|(_, record)| matches!(record, Record::Commit { .. }));
+    let at = stage.journal.iter().position(|(_, record)| matches!(record, Record::Commit { .. }));
     if let (_, Record::Commit { digest, .. }) = &mut stage.journal[at.unwrap()] {
         digest.0[0] ^= 1;
     }
     let error = fold(TWO_CREWS, &stage.journal).unwrap_err();
-    assert!(
-        matches!(&error, Divergence::Differs { journal, engine: Some(engine) }
+    assert!(matches!(&error, Divergence::Differs { journal, engine: Some(engine) }
         if matches!((&**journal, &**engine),
-            (Record::Commit { slice: Slice(0), .. }, Record::Commit { slice: Slice(0), .. })))
-    );
+            (Record::Commit { slice: Slice(0), .. }, Record::Commit { slice: Slice(0), .. }))));
 }
 
 #[test]

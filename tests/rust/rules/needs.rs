@@ -323,9 +323,9 @@ fn n6_the_facts_say_what_a_run_waits_for_and_what_met_it() {
         .journal
         .iter()
         .filter_map(|(_, record)| match record {
-            live_crew::engine::Record::Start {
-                run, slice, met, ..
-            } => Some(format!("{}@{} {met:?}", run.key, slice.0)),
+            live_crew::engine::Record::Start { run, slice, met, .. } => {
+                Some(format!("{}@{} {met:?}", run.key, slice.0))
+            }
             _ => None,
         })
         .collect();

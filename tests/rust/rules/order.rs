@@ -39,11 +39,7 @@ fn o1_equal_events_go_by_their_other_fields_so_arrival_cannot_be_seen() {
         ))
     };
     assert_eq!(story("x", "y"), story("y", "x"));
-    assert!(
-        story("x", "y").contains("all 0.0 seen corr=x"),
-        "{}",
-        story("x", "y")
-    );
+    assert!(story("x", "y").contains("all 0.0 seen corr=x"), "{}", story("x", "y"));
 }
 
 #[test]
@@ -230,16 +226,8 @@ fn o4_an_id_is_forgotten_once_it_is_older_than_the_window_in_event_time() {
             end"
         ))
     };
-    assert_eq!(
-        story("2000").lines().count(),
-        2,
-        "2 s later it is known still"
-    );
-    assert_eq!(
-        story("2000.001").lines().count(),
-        3,
-        "a microsecond later it is not"
-    );
+    assert_eq!(story("2000").lines().count(), 2, "2 s later it is known still");
+    assert_eq!(story("2000.001").lines().count(), 3, "a microsecond later it is not");
 }
 
 #[test]

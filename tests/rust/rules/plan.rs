@@ -10,10 +10,7 @@ fn refused(crew: &str, message: &str) {
 
 #[test]
 fn two_crews_of_one_name_are_refused() {
-    refused(
-        "crew a on x\ncrew a on y",
-        "crew `a` is declared twice; rename one",
-    );
+    refused("crew a on x\ncrew a on y", "crew `a` is declared twice; rename one");
 }
 
 #[test]
@@ -68,10 +65,7 @@ fn offsets_that_are_too_far_are_refused() {
     let message =
         |need| format!("crew `a`: `needs` is `{need}`, it takes an offset from -10000 to 10000");
     refused("crew a on x, needs a@-10001", &message("a@-10001"));
-    refused(
-        "crew a on x, needs event:x@10001",
-        &message("event x@10001"),
-    );
+    refused("crew a on x, needs event:x@10001", &message("event x@10001"));
     refused("crew a on x, needs a@-10000", "");
 }
 
@@ -124,27 +118,15 @@ fn every_problem_is_found_at_once() {
 #[test]
 fn names_are_checked_when_they_are_made() {
     let error = Kind::new("go al").unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "kind `go al` is not allowed: 1 to 50 of A-Z a-z 0-9 _"
-    );
+    assert_eq!(error, "kind `go al` is not allowed: 1 to 50 of A-Z a-z 0-9 _");
     let error = StreamId::new("").unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "stream_id `` is not allowed: 1 to 100 of A-Z a-z 0-9 _ -"
-    );
+    assert_eq!(error, "stream_id `` is not allowed: 1 to 100 of A-Z a-z 0-9 _ -");
     let error = CrewName::new("a/b").unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "crew `a/b` is not allowed: 1 to 64 of A-Z a-z 0-9 _ -"
-    );
+    assert_eq!(error, "crew `a/b` is not allowed: 1 to 64 of A-Z a-z 0-9 _ -");
     assert!(Kind::new(&"k".repeat(50)).is_ok() && Kind::new(&"k".repeat(51)).is_err());
     assert!(StreamId::new(&"s".repeat(100)).is_ok() && StreamId::new(&"s".repeat(101)).is_err());
     assert!(CrewName::new(&"c".repeat(64)).is_ok() && CrewName::new(&"c".repeat(65)).is_err());
     assert!(Kind::new("__hb").unwrap().is_reserved());
     let error = Pattern::new("go-al").unwrap_err().to_string();
-    assert!(
-        error.starts_with("trigger `go-al` is not allowed: "),
-        "{error}"
-    );
+    assert!(error.starts_with("trigger `go-al` is not allowed: "), "{error}");
 }

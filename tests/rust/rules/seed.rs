@@ -3,10 +3,7 @@
 use live_crew::engine::{CrewName, RunKey, Seed, Slice, StreamId};
 
 fn seed(stream: &str, slice: i64, crew: &str, place: u32) -> Seed {
-    let key = RunKey {
-        trigger: Slice(slice),
-        place,
-    };
+    let key = RunKey { trigger: Slice(slice), place };
     let (stream, crew) = (StreamId::new(stream).unwrap(), CrewName::new(crew).unwrap());
     Seed::of_run(&stream, Slice(slice), &crew, key)
 }

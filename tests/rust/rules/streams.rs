@@ -11,14 +11,8 @@ const DECLARED: &str = "
       does fail boom
     ";
 
-const LINES: [&str; 6] = [
-    "@0 frame",
-    "@110 tick",
-    "@120 frame id=a",
-    "@250 tick",
-    "@330 frame id=a",
-    "end",
-];
+const LINES: [&str; 6] =
+    ["@0 frame", "@110 tick", "@120 frame id=a", "@250 tick", "@330 frame id=a", "end"];
 
 #[test]
 fn c9_two_engines_side_by_side_never_influence_each_other() {

@@ -80,10 +80,7 @@ fn t1_a_configured_epoch_makes_what_came_before_it_late() {
 #[test]
 fn t2_four_hundred_thousand_exact_boundaries_land_in_their_slices() {
     let epoch0 = Timestamp::from_micros(BASE + 7).unwrap();
-    let clock = Clock {
-        epoch0,
-        beat: Beat::from_ms(100).unwrap(),
-    };
+    let clock = Clock { epoch0, beat: Beat::from_ms(100).unwrap() };
     for k in -200_000..200_000_i64 {
         let start = Timestamp::from_micros(BASE + 7 + k * 100_000).unwrap();
         let before = Timestamp::from_micros(start.micros() - 1).unwrap();
@@ -125,10 +122,7 @@ proptest! {
 fn t2_a_span_is_counted_in_slices_rounded_up() {
     let beat = Beat::from_ms(100).unwrap();
     let slices = |ms| beat.slices_in(Span::from_ms(ms));
-    assert_eq!(
-        [slices(0), slices(1), slices(100), slices(101)],
-        [0, 1, 1, 2]
-    );
+    assert_eq!([slices(0), slices(1), slices(100), slices(101)], [0, 1, 1, 2]);
 }
 
 #[test]
@@ -408,13 +402,8 @@ fn t5_late_events_are_counted_by_kind_and_policy() {
         end";
     let mut stage = crate::support::stage::Stage::new(told, false).unwrap();
     stage.play(told);
-    let late: Vec<String> = stage
-        .engine
-        .counters()
-        .late
-        .iter()
-        .map(|late| format!("{late:?}"))
-        .collect();
+    let late: Vec<String> =
+        stage.engine.counters().late.iter().map(|late| format!("{late:?}")).collect();
     assert_eq!(late, [r#"(("frame", Next), 1)"#, r#"(("goal", Drop), 2)"#]);
 }
 

@@ -20,11 +20,7 @@ fn header(edit: impl Fn(&mut CrewSpec, &mut StreamSettings)) -> Header {
     let mut settings = StreamSettings::new(Pace::Virtual);
     edit(&mut crew, &mut settings);
     let plan = Plan::check(vec![crew], settings).unwrap();
-    Header::new(
-        StreamId::new("s").unwrap(),
-        &plan,
-        Some("1.15.3".to_owned()),
-    )
+    Header::new(StreamId::new("s").unwrap(), &plan, Some("1.15.3".to_owned()))
 }
 
 #[test]
@@ -58,18 +54,9 @@ fn j6_a_change_of_code_and_a_change_of_policy_are_told_apart() {
     };
     assert_eq!(change(&|_, _| {}), Change::None);
     let touched = Change::Fingerprints(vec!["vision".to_owned()]);
-    assert_eq!(
-        change(&|crew, _| crew.fingerprint = String::from("prompt 2")),
-        touched
-    );
-    assert!(matches!(
-        change(&|crew, _| crew.stride = 2),
-        Change::Plan(_)
-    ));
-    assert!(matches!(
-        change(&|_, settings| settings.context.max_bytes = 9),
-        Change::Plan(_)
-    ));
+    assert_eq!(change(&|crew, _| crew.fingerprint = String::from("prompt 2")), touched);
+    assert!(matches!(change(&|crew, _| crew.stride = 2), Change::Plan(_)));
+    assert!(matches!(change(&|_, settings| settings.context.max_bytes = 9), Change::Plan(_)));
 }
 
 #[test]

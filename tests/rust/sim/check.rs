@@ -34,18 +34,11 @@ pub(super) async fn journal(scenario: &Scenario, left: &Left, tally: &mut Tally)
         folded.count(tally);
         derived.insert(name, folded.actions);
     }
-    let good: BTreeMap<u64, StreamId> = scenario
-        .feed
-        .good()
-        .map(|(stream, cursor)| (cursor, stream.clone()))
-        .collect();
+    let good: BTreeMap<u64, StreamId> =
+        scenario.feed.good().map(|(stream, cursor)| (cursor, stream.clone())).collect();
     assert_eq!(cursors, good, "events taken in");
     let last = good.last_key_value().map(|(cursor, _)| *cursor);
-    assert!(
-        left.acked >= last,
-        "acknowledged {:?} of {last:?}",
-        left.acked
-    );
+    assert!(left.acked >= last, "acknowledged {:?} of {last:?}", left.acked);
     published(left, &derived, tally);
     refused(scenario, left, tally);
 }
@@ -61,9 +54,7 @@ fn published(left: &Left, derived: &BTreeMap<StreamId, Vec<(String, Vec<u8>)>>, 
         let (derived, heard) = (derived.unwrap_or(&empty), heard.unwrap_or(&empty));
         tally.actions += derived.len() as u64;
         let show = |actions: &[(String, Vec<u8>)], at: usize| {
-            actions
-                .get(at)
-                .map(|(_, body)| String::from_utf8_lossy(body).into_owned())
+            actions.get(at).map(|(_, body)| String::from_utf8_lossy(body).into_owned())
         };
         if let Some(at) =
             (0..derived.len().max(heard.len())).find(|&at| derived.get(at) != heard.get(at))
@@ -82,13 +73,7 @@ fn heard(left: &Left) -> (BTreeMap<StreamId, Vec<(String, Vec<u8>)>>, u64) {
     let mut by_stream: BTreeMap<StreamId, Vec<(String, Vec<u8>)>> = BTreeMap::new();
     let mut bodies: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut again = 0;
-    for Outgoing {
-        channel,
-        stream,
-        id,
-        body,
-    } in &left.outside.heard
-    {
+    for Outgoing { channel, stream, id, body } in &left.outside.heard {
         if *channel != Channel::Action {
             continue;
         }
@@ -102,10 +87,7 @@ fn heard(left: &Left) -> (BTreeMap<StreamId, Vec<(String, Vec<u8>)>>, u64) {
             None => {
                 bodies.insert(id.clone(), body.to_vec());
                 let stream = stream.clone().expect("an action has a stream");
-                by_stream
-                    .entry(stream)
-                    .or_default()
-                    .push((id, body.to_vec()));
+                by_stream.entry(stream).or_default().push((id, body.to_vec()));
             }
         }
     }
@@ -135,10 +117,7 @@ pub(super) async fn same_end(scenario: &Scenario, broken: &Left, unbroken: &Left
     assert_eq!(scenario.pace, Pace::Virtual);
     let (mut a, mut b) = (broken.store.clone(), unbroken.store.clone());
     let names = |summaries: Vec<live_crew::store::StreamSummary>| {
-        summaries
-            .into_iter()
-            .map(|summary| summary.stream)
-            .collect::<Vec<_>>()
+        summaries.into_iter().map(|summary| summary.stream).collect::<Vec<_>>()
     };
     let streams = names(b.streams().await.unwrap());
     assert_eq!(names(a.streams().await.unwrap()), streams);
@@ -148,9 +127,7 @@ pub(super) async fn same_end(scenario: &Scenario, broken: &Left, unbroken: &Left
     if scenario.acts_on_arrival() {
         // Rule C10: these leave when they are ready, so their order may be another.
         heard_broken.values_mut().for_each(|actions| actions.sort());
-        heard_unbroken
-            .values_mut()
-            .for_each(|actions| actions.sort());
+        heard_unbroken.values_mut().for_each(|actions| actions.sort());
     }
     for stream in &streams {
         let (with, without) = (heard_broken.get(stream), heard_unbroken.get(stream));
@@ -187,10 +164,7 @@ async fn end(store: &mut MemoryStore, stream: &StreamId) -> Option<(String, Stri
     let snapshot = store.snapshot(stream, Pick::Latest).await.unwrap()?;
     let (header, state) = wire::decode_snapshot(&snapshot.body).unwrap();
     let engine = Engine::restore(header.plan().unwrap(), state);
-    Some((
-        format!("{:?}", engine.digest()),
-        format!("{:?}", engine.context()),
-    ))
+    Some((format!("{:?}", engine.digest()), format!("{:?}", engine.context())))
 }
 
 /// One journal, folded again from its beginning.
@@ -288,8 +262,7 @@ impl Folded {
     fn read(&mut self, report: &str) {
         let report: serde_json::Value = serde_json::from_str(report).unwrap();
         let members = report["members"].as_array().unwrap();
-        self.members
-            .extend(members.iter().map(|member| member["payload"].to_string()));
+        self.members.extend(members.iter().map(|member| member["payload"].to_string()));
     }
 
     fn publish(&mut self, engine: &mut Engine) {

@@ -38,11 +38,7 @@ impl Temper {
             is_immediate,
             slowest_ms: *rng.pick(&[0, 5, 100, 1_500]),
             fails: *rng.pick(&[0, 5, 40]),
-            hangs: if is_immediate {
-                0
-            } else {
-                *rng.pick(&[0, 0, 3])
-            },
+            hangs: if is_immediate { 0 } else { *rng.pick(&[0, 0, 3]) },
         }
     }
 }
@@ -71,14 +67,7 @@ impl SimCrews {
         rng: Rng,
         mishaps: Arc<Mutex<Mishaps>>,
     ) -> Self {
-        Self {
-            seed,
-            tempers,
-            rng,
-            under_way: BTreeMap::new(),
-            started: 0,
-            mishaps,
-        }
+        Self { seed, tempers, rng, under_way: BTreeMap::new(), started: 0, mishaps }
     }
 
     fn temper(&self, crew: CrewIx) -> &Temper {
@@ -115,12 +104,7 @@ impl Crews for SimCrews {
             Duration::from_micros(self.rng.below(temper.slowest_ms * 1_000 + 1))
         };
         self.started += 1;
-        let back = Back {
-            stream: stream.clone(),
-            run: job.run,
-            attempt: job.attempt,
-            outcome,
-        };
+        let back = Back { stream: stream.clone(), run: job.run, attempt: job.attempt, outcome };
         let due = (Instant::now() + takes, self.started);
         self.under_way.insert(due, back);
         Started::Later
@@ -140,9 +124,7 @@ impl Crews for SimCrews {
             return std::future::pending().await;
         };
         tokio::time::sleep_until(due).await;
-        self.under_way
-            .remove(&(due, number))
-            .expect("nothing else takes it out")
+        self.under_way.remove(&(due, number)).expect("nothing else takes it out")
     }
 }
 
@@ -176,9 +158,7 @@ fn answer(rng: &mut Rng, job: &Job) -> Outcome {
         met.join(","),
         job.slice.0,
     );
-    let actions = (0..rng.below(3))
-        .map(|_| action("do_it", payload.clone()))
-        .collect();
+    let actions = (0..rng.below(3)).map(|_| action("do_it", payload.clone())).collect();
     let mut outcome = done(actions, changes(rng, job));
     if let Outcome::Done(output) = &mut outcome {
         let output: &mut Output = Arc::make_mut(output);

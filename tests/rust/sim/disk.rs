@@ -61,10 +61,7 @@ impl Disk {
             was_full: false,
             torn: false,
         });
-        Arc::new(Self {
-            bytes,
-            power_off: Notify::new(),
-        })
+        Arc::new(Self { bytes, power_off: Notify::new() })
     }
 
     /// What a new process finds: the bytes that are there, read again.
@@ -134,10 +131,7 @@ impl SimStore {
             if *left == 0 {
                 media.was_full = true;
                 let why = "the disk is full".to_owned();
-                return Err(StoreError::Full {
-                    journal: "disk".to_owned(),
-                    why,
-                });
+                return Err(StoreError::Full { journal: "disk".to_owned(), why });
             }
             *left -= 1;
         }

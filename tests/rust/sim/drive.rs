@@ -44,9 +44,7 @@ pub(crate) async fn simulate(scenario: &Scenario) -> Tally {
 
 async fn to_the_end(scenario: &Scenario, with_faults: bool) -> Left {
     let world = World::new(scenario, with_faults);
-    tokio::time::timeout(LIMIT, world.run())
-        .await
-        .expect("a run comes to its end")
+    tokio::time::timeout(LIMIT, world.run()).await.expect("a run comes to its end")
 }
 
 /// What a run leaves behind.
@@ -172,7 +170,7 @@ impl<'a> World<'a> {
         if scenario.pace == Pace::Realtime && self.faults > 0 && self.rng.chance(10) {
             let crew = self.rng.pick(&scenario.plan.crews).spec.name.clone();
             let control = *self.rng.pick(&[Control::Enable, Control::Disable]);
-            let _unknown_stream = runtime.control(&first_stream(), control(crew)).await;
+            let _unknown_stream = runtime.control(&first_stream(), control(crew));
         }
         runtime
     }
@@ -285,26 +283,14 @@ impl<'a> World<'a> {
     }
 
     fn left(self) -> Left {
-        let Self {
-            mut tally,
-            disk,
-            outside,
-            acked,
-            mishaps,
-            ..
-        } = self;
+        let Self { mut tally, disk, outside, acked, mishaps, .. } = self;
         let media = disk.bytes.lock().unwrap();
         tally.scenarios = 1;
         tally.slow_appends = media.slow_appends;
         tally.failures = mishaps.lock().unwrap().failures;
         let outside = std::mem::take(&mut *outside.lock().unwrap());
         let acked = *acked.lock().unwrap();
-        Left {
-            store: media.store.clone(),
-            outside,
-            acked,
-            tally,
-        }
+        Left { store: media.store.clone(), outside, acked, tally }
     }
 }
 

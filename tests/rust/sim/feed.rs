@@ -42,9 +42,7 @@ impl Item {
 
 impl Feed {
     pub(super) fn random(rng: &mut Rng, pace: Pace) -> Self {
-        let streams: Vec<String> = (0..*rng.pick(&[1, 1, 2, 5]))
-            .map(|n| format!("s{n}"))
-            .collect();
+        let streams: Vec<String> = (0..*rng.pick(&[1, 1, 2, 5])).map(|n| format!("s{n}")).collect();
         let count = *rng.pick(&[20, 100, 300, 800]);
         let mut feed = Self { items: Vec::new() };
         let (mut at, mut cursor) = (0, 0);
@@ -54,11 +52,7 @@ impl Feed {
             cursor += rng.between(1, 4);
             let name = rng.pick(&streams).clone();
             let (delivery, is_good) = mood.delivery(rng, &name, at, n, cursor);
-            feed.items.push(Item {
-                at,
-                delivery,
-                is_good,
-            });
+            feed.items.push(Item { at, delivery, is_good });
         }
         feed
     }
@@ -154,24 +148,14 @@ impl SimSource {
         since: tokio::time::Instant,
         rng: Rng,
     ) -> Self {
-        Self {
-            feed,
-            pace,
-            acked,
-            position: 0,
-            resumed: false,
-            since,
-            rng,
-        }
+        Self { feed, pace, acked, position: 0, resumed: false, since, rng }
     }
 
     /// Rule J3: what was acknowledged is not asked for again, because it is in the journal.
     fn check_nothing_lost(&self) {
         let acked = self.acked.lock().unwrap().unwrap_or(0);
         let left = &self.feed.items[self.position..];
-        let lost = left
-            .iter()
-            .find(|item| item.is_good && item.cursor() <= acked);
+        let lost = left.iter().find(|item| item.is_good && item.cursor() <= acked);
         assert!(
             lost.is_none(),
             "everything up to {acked} was acknowledged, but is wanted again from {lost:?} on"
@@ -207,10 +191,7 @@ impl Source for SimSource {
 
     async fn resume_after(&mut self, cursor: Cursor) -> Result<(), TransportError> {
         self.resumed = true;
-        self.position = self
-            .feed
-            .items
-            .partition_point(|item| item.cursor() <= cursor.0);
+        self.position = self.feed.items.partition_point(|item| item.cursor() <= cursor.0);
         self.check_nothing_lost();
         Ok(())
     }

@@ -28,10 +28,8 @@ pub(super) fn random_plan(rng: &mut Rng, pace: Pace) -> Arc<Plan> {
 
 /// The same plan for crews with new code.
 pub(super) fn with_new_code(plan: &Plan, version: u64) -> Arc<Plan> {
-    let spec = |spec: &CrewSpec| CrewSpec {
-        fingerprint: format!("version {version}"),
-        ..spec.clone()
-    };
+    let spec =
+        |spec: &CrewSpec| CrewSpec { fingerprint: format!("version {version}"), ..spec.clone() };
     let crews = plan.crews.iter().map(|crew| spec(&crew.spec)).collect();
     Plan::check(crews, plan.settings.clone()).expect("only fingerprints changed")
 }
@@ -45,12 +43,7 @@ fn random_settings(rng: &mut Rng, pace: Pace) -> StreamSettings {
         1 => EpochPolicy::At(Timestamp::from_micros(super::feed::START - 700_000).unwrap()),
         _ => EpochPolicy::FirstEvent,
     };
-    let late = [
-        LatePolicy::Next,
-        LatePolicy::Next,
-        LatePolicy::Drop,
-        LatePolicy::DeadLetter,
-    ];
+    let late = [LatePolicy::Next, LatePolicy::Next, LatePolicy::Drop, LatePolicy::DeadLetter];
     settings.late = *rng.pick(&late);
     if rng.chance(30) {
         settings.late_by_kind.insert(kind("b"), *rng.pick(&late));
@@ -73,20 +66,14 @@ fn random_crews(rng: &mut Rng, pace: Pace) -> Vec<CrewSpec> {
 }
 
 fn random_crew(rng: &mut Rng, name: &str, pace: Pace) -> CrewSpec {
-    let triggers = if rng.chance(85) {
-        vec![*rng.pick(&TRIGGERS)]
-    } else {
-        Vec::new()
-    };
+    let triggers = if rng.chance(85) { vec![*rng.pick(&TRIGGERS)] } else { Vec::new() };
     let mut spec = crew(name, &triggers);
     // Long enough never to strike a run that only waits for a slow disk.
     spec.timeout = Some(Span::from_secs(20));
     spec.priority = i32::try_from(rng.below(3)).unwrap();
     spec.concurrency = *rng.pick(&[1, 1, 2, 5]);
-    spec.retry = Retry {
-        attempts: *rng.pick(&[1, 1, 2, 3]),
-        backoff: Span::from_ms(*rng.pick(&[0, 50])),
-    };
+    spec.retry =
+        Retry { attempts: *rng.pick(&[1, 1, 2, 3]), backoff: Span::from_ms(*rng.pick(&[0, 50])) };
     spec.max_errors = *rng.pick(&[2, 3, 1_000]);
     spec.cooldown = rng.chance(70).then_some(3);
     spec.expire_after = *rng.pick(&[2, 20, 600]);
@@ -133,8 +120,5 @@ fn random_need(rng: &mut Rng) -> Need {
         let kind = kind(*rng.pick(&KINDS));
         return Need::Event { kind, offset };
     }
-    Need::Crew {
-        crew: crew(*rng.pick(&NAMES), &[]).name,
-        offset,
-    }
+    Need::Crew { crew: crew(*rng.pick(&NAMES), &[]).name, offset }
 }

@@ -34,19 +34,9 @@ impl Scenario {
         options.grace = Span::from_secs(3_600);
         if pace == Pace::Virtual && rng.chance(20) {
             let max_bytes = Some(20_000);
-            options.retention = Retention {
-                max_age: None,
-                max_bytes,
-            };
+            options.retention = Retention { max_age: None, max_bytes };
         }
-        Self {
-            seed,
-            pace,
-            plan,
-            feed: Arc::new(feed),
-            tempers,
-            options,
-        }
+        Self { seed, pace, plan, feed: Arc::new(feed), tempers, options }
     }
 
     /// Whether some actions are published before their slice is committed.

@@ -51,15 +51,7 @@ pub enum What {
 impl Seen {
     /// One line for traces; also what the reply is made from.
     pub fn line(&self) -> String {
-        let Self {
-            crew,
-            run,
-            attempt,
-            slice,
-            triggers,
-            view,
-            met,
-        } = self;
+        let Self { crew, run, attempt, slice, triggers, view, met } = self;
         format!("{crew}/{run} #{attempt} in {slice} on {triggers:?} reads {view} met {met:?}")
     }
 }
@@ -79,11 +71,7 @@ const PATHS: [&[&str]; 8] = [
 pub fn reply(luck: u64, temper: u64, seen: &Seen) -> Reply {
     let mut dice = Dice(hash(luck, &seen.line()));
     if dice.below(10) < temper {
-        return if dice.below(4) == 0 {
-            Reply::Hang
-        } else {
-            Reply::Fail
-        };
+        return if dice.below(4) == 0 { Reply::Hang } else { Reply::Fail };
     }
     let mark = dice.below(1_000);
     let actions = (0..dice.below(3)).map(|index| {
@@ -92,11 +80,7 @@ pub fn reply(luck: u64, temper: u64, seen: &Seen) -> Reply {
     });
     let actions = actions.collect();
     let edits = (0..dice.below(4)).map(|_| edit(&mut dice)).collect();
-    Reply::Done(Done {
-        actions,
-        edits,
-        value: mark.to_string(),
-    })
+    Reply::Done(Done { actions, edits, value: mark.to_string() })
 }
 
 fn edit(dice: &mut Dice) -> Edit {

@@ -34,30 +34,17 @@ pub(crate) fn event(ms: i64, name: &str, payload: impl Into<String>) -> Event {
 }
 
 pub(crate) fn with_id(event: Event, id: &str) -> Event {
-    let ids = Ids {
-        id: Some(id.into()),
-        ..Ids::default()
-    };
-    Event {
-        ids: Some(Box::new(ids)),
-        ..event
-    }
+    let ids = Ids { id: Some(id.into()), ..Ids::default() };
+    Event { ids: Some(Box::new(ids)), ..event }
 }
 
 pub(crate) fn delivery(name: &str, event: Event, cursor: u64) -> Delivery {
-    Delivery::Event {
-        stream: stream(name),
-        event,
-        cursor: Cursor(cursor),
-    }
+    Delivery::Event { stream: stream(name), event, cursor: Cursor(cursor) }
 }
 
 pub(crate) fn crew(name: &str, triggers: &[&str]) -> CrewSpec {
     CrewSpec {
-        triggers: triggers
-            .iter()
-            .map(|kind| Pattern::new(kind).unwrap())
-            .collect(),
+        triggers: triggers.iter().map(|kind| Pattern::new(kind).unwrap()).collect(),
         ..CrewSpec::new(CrewName::new(name).unwrap())
     }
 }
@@ -89,23 +76,13 @@ pub(crate) fn action(name: &str, payload: impl Into<String>) -> Draft {
 
 /// Adds to a number in the context.
 pub(crate) fn count(key: &str, by: i64) -> Op {
-    Op {
-        path: vec![key.into()],
-        change: Change::Incr(Number::from_i64(by)),
-    }
+    Op { path: vec![key.into()], change: Change::Incr(Number::from_i64(by)) }
 }
 
 pub(crate) fn done(actions: Vec<Draft>, changes: Vec<Op>) -> Outcome {
-    Outcome::Done(Arc::new(Output {
-        actions,
-        diff: Diff(changes),
-        value: Payload::null(),
-    }))
+    Outcome::Done(Arc::new(Output { actions, diff: Diff(changes), value: Payload::null() }))
 }
 
 pub(crate) fn failed(message: &str) -> Outcome {
-    Outcome::Failed(Failure {
-        reason: Reason::Error,
-        message: message.to_owned(),
-    })
+    Outcome::Failed(Failure { reason: Reason::Error, message: message.to_owned() })
 }

@@ -27,48 +27,20 @@ impl fmt::Debug for Case {
         for crew in &self.crews {
             let needs: Vec<String> = crew.needs.iter().map(ToString::to_string).collect();
             let triggers: Vec<&str> = crew.triggers.iter().map(Pattern::as_str).collect();
-            write!(
-                f,
-                "\n{} on {triggers:?} needs {needs:?} wait {:?}",
-                crew.name, crew.wait
-            )?;
-            write!(
-                f,
-                " {:?} {:?} x{}",
-                crew.batch, crew.timing, crew.concurrency
-            )?;
-            write!(
-                f,
-                " stride {} {:?} {}",
-                crew.stride, crew.backlog, crew.max_backlog
-            )?;
+            write!(f, "\n{} on {triggers:?} needs {needs:?} wait {:?}", crew.name, crew.wait)?;
+            write!(f, " {:?} {:?} x{}", crew.batch, crew.timing, crew.concurrency)?;
+            write!(f, " stride {} {:?} {}", crew.stride, crew.backlog, crew.max_backlog)?;
             write!(f, " retry {} {:?}", crew.retry.attempts, crew.retry.backoff)?;
             write!(f, " errors {} cool {:?}", crew.max_errors, crew.cooldown)?;
             write!(f, " expire {} prio {}", crew.expire_after, crew.priority)?;
         }
-        let Self {
-            settings,
-            seed,
-            temper,
-            ..
-        } = self;
+        let Self { settings, seed, temper, .. } = self;
         write!(f, "\nlateness {:?} {:?}", settings.lateness, settings.epoch)?;
         write!(f, " late {:?} {:?}", settings.late, settings.late_by_kind)?;
-        write!(
-            f,
-            " dedupe {:?} {:?}",
-            settings.dedupe_window, settings.context
-        )?;
+        write!(f, " dedupe {:?} {:?}", settings.dedupe_window, settings.context)?;
         for event in &self.events {
             let ms = (event.ts.micros() - BASE) / 100;
-            write!(
-                f,
-                "\n@{}.{} {} {:?}",
-                ms / 10,
-                ms % 10,
-                event.kind,
-                event.payload
-            )?;
+            write!(f, "\n@{}.{} {} {:?}", ms / 10, ms % 10, event.kind, event.payload)?;
             write!(f, " {:?}", event.id())?;
         }
         write!(f, "\nseed {seed} temper {temper}")
@@ -87,71 +59,34 @@ pub fn instant(micros: i64) -> Timestamp {
 }
 
 pub fn cases() -> impl Strategy<Value = Case> {
-    (
-        vec(crew(), 1..=7),
-        settings(),
-        arrivals(),
-        any::<u64>(),
-        0..4u64,
-    )
-        .prop_map(|(crews, settings, events, seed, temper)| {
+    (vec(crew(), 1..=7), settings(), arrivals(), any::<u64>(), 0..4u64).prop_map(
+        |(crews, settings, events, seed, temper)| {
             let count = crews.len();
-            let crews = crews
-                .into_iter()
-                .zip(0..)
-                .map(|(crew, at)| fit(crew, at, count))
-                .collect();
-            Case {
-                crews,
-                settings,
-                events,
-                seed,
-                temper,
-            }
-        })
+            let crews = crews.into_iter().zip(0..).map(|(crew, at)| fit(crew, at, count)).collect();
+            Case { crews, settings, events, seed, temper }
+        },
+    )
 }
 
 fn crew() -> impl Strategy<Value = CrewSpec> {
-    let wiring = (
-        vec(select(&PATTERNS[..]), 0..=2),
-        vec(need(), 0..=3),
-        wait(),
-    );
+    let wiring = (vec(select(&PATTERNS[..]), 0..=2), vec(need(), 0..=3), wait());
     let stride = prop_oneof![3 => Just(1), 1 => 2..=3u32];
     let rhythm = (any::<bool>(), timing(), 1..=3u32, stride, any::<bool>());
     let few = prop_oneof![0..=3usize, Just(1_000)];
     let expire = prop_oneof![0..=6u32, Just(600)];
-    let patience = (
-        few,
-        expire,
-        1..=2u32,
-        0..=1u32,
-        1..=3u32,
-        option::of(0..=4u32),
-        -1..=1i32,
-    );
+    let patience = (few, expire, 1..=2u32, 0..=1u32, 1..=3u32, option::of(0..=4u32), -1..=1i32);
     (wiring, rhythm, patience).prop_map(|(wiring, rhythm, patience)| {
         let mut spec = CrewSpec::new(CrewName::new("x").unwrap());
         let (triggers, needs, wait) = wiring;
-        spec.triggers = triggers
-            .into_iter()
-            .map(|text| Pattern::new(text).unwrap())
-            .collect();
+        spec.triggers = triggers.into_iter().map(|text| Pattern::new(text).unwrap()).collect();
         (spec.needs, spec.wait) = (needs, wait);
         let (batch, timing, concurrency, stride, latest) = rhythm;
         spec.batch = if batch { Batch::Slice } else { Batch::Event };
         (spec.timing, spec.concurrency, spec.stride) = (timing, concurrency, stride);
-        spec.backlog = if latest {
-            Backlog::Latest
-        } else {
-            Backlog::Fifo
-        };
+        spec.backlog = if latest { Backlog::Latest } else { Backlog::Fifo };
         let (max_backlog, expire_after, attempts, pause, max_errors, cooldown, priority) = patience;
         (spec.max_backlog, spec.expire_after) = (max_backlog, expire_after);
-        spec.retry = Retry {
-            attempts,
-            backoff: Span::from_ms(5 * pause),
-        };
+        spec.retry = Retry { attempts, backoff: Span::from_ms(5 * pause) };
         (spec.max_errors, spec.cooldown, spec.priority) = (max_errors, cooldown, priority);
         spec.timeout = (timing == Timing::Sync).then_some(Span::from_ms(70));
         spec
@@ -195,24 +130,13 @@ fn fit(mut crew: CrewSpec, at: usize, count: usize) -> CrewSpec {
     crew.name = CrewName::new(NAMES[at]).unwrap();
     let by_landing = crew.triggers.is_empty();
     crew.needs.retain(|need| match need {
-        Need::Crew {
-            crew: needed,
-            offset,
-        } => {
-            let place = NAMES
-                .iter()
-                .position(|name| *name == needed.as_str())
-                .unwrap();
+        Need::Crew { crew: needed, offset } => {
+            let place = NAMES.iter().position(|name| *name == needed.as_str()).unwrap();
             place < at || (place < count && *offset != 0 && !by_landing)
         }
         Need::Event { .. } => true,
     });
-    if by_landing
-        && !crew
-            .needs
-            .iter()
-            .any(|need| matches!(need, Need::Crew { .. }))
-    {
+    if by_landing && !crew.needs.iter().any(|need| matches!(need, Need::Crew { .. })) {
         crew.triggers = vec![Pattern::new("*").unwrap()];
     }
     crew
@@ -231,37 +155,24 @@ fn settings() -> impl Strategy<Value = StreamSettings> {
         1 => Just(EpochPolicy::At(instant(50_000))),
     ];
     let context = (20..200usize, any::<bool>(), option::weighted(0.3, access()));
-    (
-        late.clone(),
-        late,
-        epoch,
-        0..60u32,
-        option::of(0..60u32),
-        context,
+    (late.clone(), late, epoch, 0..60u32, option::of(0..60u32), context).prop_map(
+        |(late, for_chat, epoch, lateness, window, (max_bytes, strict, access))| {
+            let mut settings = settings_of(lateness);
+            (settings.late, settings.epoch) = (late, epoch);
+            settings.late_by_kind.insert(Kind::new("chat").unwrap(), for_chat);
+            if let Some(ms) = window {
+                settings.dedupe_window = Span::from_ms(ms);
+            }
+            settings.context.max_bytes = max_bytes;
+            if strict {
+                settings.context.conflicts = Conflicts::Error;
+            }
+            if let Some(access) = access {
+                settings.context.access.insert(CrewName::new("a").unwrap(), access);
+            }
+            settings
+        },
     )
-        .prop_map(
-            |(late, for_chat, epoch, lateness, window, (max_bytes, strict, access))| {
-                let mut settings = settings_of(lateness);
-                (settings.late, settings.epoch) = (late, epoch);
-                settings
-                    .late_by_kind
-                    .insert(Kind::new("chat").unwrap(), for_chat);
-                if let Some(ms) = window {
-                    settings.dedupe_window = Span::from_ms(ms);
-                }
-                settings.context.max_bytes = max_bytes;
-                if strict {
-                    settings.context.conflicts = Conflicts::Error;
-                }
-                if let Some(access) = access {
-                    settings
-                        .context
-                        .access
-                        .insert(CrewName::new("a").unwrap(), access);
-                }
-                settings
-            },
-        )
 }
 
 pub fn settings_of(lateness_ms: u32) -> StreamSettings {
@@ -281,13 +192,8 @@ fn access() -> impl Strategy<Value = Access> {
 
 /// Events in an order that is nearly that of their instants.
 fn arrivals() -> impl Strategy<Value = Vec<Event>> {
-    let one = (
-        0..260_000i64,
-        0..50_000i64,
-        select(&KINDS[..]),
-        0..3u8,
-        option::weighted(0.2, 0..6u8),
-    );
+    let one =
+        (0..260_000i64, 0..50_000i64, select(&KINDS[..]), 0..3u8, option::weighted(0.2, 0..6u8));
     vec(one, 0..30).prop_map(|mut drawn| {
         drawn.sort_by_key(|(micros, delay, ..)| micros + delay);
         drawn
@@ -308,11 +214,6 @@ pub fn event(micros: i64, kind: &str, n: u8, id: Option<u8>) -> Event {
         ts: instant(micros),
         kind: Kind::new(kind).unwrap(),
         payload: Payload::from_canonical(n.to_string()),
-        ids: id.map(|id| {
-            Box::new(Ids {
-                id: Some(format!("id{id}").into()),
-                ..Ids::default()
-            })
-        }),
+        ids: id.map(|id| Box::new(Ids { id: Some(format!("id{id}").into()), ..Ids::default() })),
     }
 }

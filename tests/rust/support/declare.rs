@@ -15,9 +15,7 @@ pub(crate) const BASE: i64 = 1_700_000_000_000_000;
 /// An instant of a story; `99.5` is half a millisecond before `100`.
 pub(crate) fn instant(ms: &str) -> Timestamp {
     let (whole, part) = ms.split_once('.').unwrap_or((ms, "0"));
-    let micros: i64 = format!("{part:0<3}")
-        .parse()
-        .expect("up to three digits of microseconds");
+    let micros: i64 = format!("{part:0<3}").parse().expect("up to three digits of microseconds");
     let whole: i64 = number(whole);
     let micros = if ms.starts_with('-') { -micros } else { micros };
     Timestamp::from_micros(BASE + whole * 1_000 + micros).expect("stories stay near their start")
@@ -54,11 +52,7 @@ impl Declared {
                 "crew" => declared.crews.push(crew(rest)),
                 "does" => {
                     let crew = declared.crews.last().expect("`does` stands below its crew");
-                    declared
-                        .scripts
-                        .entry(crew.name.clone())
-                        .or_default()
-                        .push(Line::read(rest));
+                    declared.scripts.entry(crew.name.clone()).or_default().push(Line::read(rest));
                 }
                 _ => declared.set(word, &rest.split_whitespace().collect::<Vec<_>>()),
             }
@@ -74,9 +68,7 @@ impl Declared {
             ("lateness", [ms]) => settings.lateness = ms_span(ms),
             ("late", [policy]) => settings.late = late(policy),
             ("late", [kind, policy]) => {
-                settings
-                    .late_by_kind
-                    .insert(Kind::new(kind).unwrap(), late(policy));
+                settings.late_by_kind.insert(Kind::new(kind).unwrap(), late(policy));
             }
             ("epoch", ["aligned"]) => settings.epoch = EpochPolicy::Aligned,
             ("epoch", [ms]) => settings.epoch = EpochPolicy::At(instant(ms)),
@@ -115,26 +107,15 @@ impl Declared {
 }
 
 fn access<'a>(settings: &'a mut StreamSettings, crew: &str) -> &'a mut Access {
-    settings
-        .context
-        .access
-        .entry(CrewName::new(crew).unwrap())
-        .or_default()
+    settings.context.access.entry(CrewName::new(crew).unwrap()).or_default()
 }
 
 fn crew(text: &str) -> CrewSpec {
     let mut parts = text.split(", ");
-    let head: Vec<&str> = parts
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
+    let head: Vec<&str> = parts.next().unwrap_or_default().split_whitespace().collect();
     let mut spec = CrewSpec::new(CrewName::new(head[0]).unwrap());
     if let Some(triggers) = head.get(2..) {
-        spec.triggers = triggers
-            .iter()
-            .map(|kind| Pattern::new(kind).unwrap())
-            .collect();
+        spec.triggers = triggers.iter().map(|kind| Pattern::new(kind).unwrap()).collect();
     }
     for part in parts {
         option(&mut spec, &part.split_whitespace().collect::<Vec<_>>());
@@ -152,16 +133,10 @@ fn option(spec: &mut CrewSpec, words: &[&str]) {
         ["batch", "slice"] => spec.batch = Batch::Slice,
         ["start", "arrival"] => spec.start = StartAt::Arrival,
         ["let", slices] => {
-            spec.timing = Timing::Let {
-                slices: number(slices),
-                on_miss: OnMiss::Fail,
-            };
+            spec.timing = Timing::Let { slices: number(slices), on_miss: OnMiss::Fail };
         }
         ["let", slices, "late"] => {
-            spec.timing = Timing::Let {
-                slices: number(slices),
-                on_miss: OnMiss::Late,
-            };
+            spec.timing = Timing::Let { slices: number(slices), on_miss: OnMiss::Late };
         }
         ["sync"] => spec.timing = Timing::Sync,
         ["concurrency", n] => spec.concurrency = number(n),
@@ -186,14 +161,8 @@ fn need(text: &str) -> Need {
     let (name, offset) = text.split_once('@').expect("a need says `@offset`");
     let offset = number(offset);
     match name.strip_prefix("event:") {
-        Some(kind) => Need::Event {
-            kind: Kind::new(kind).unwrap(),
-            offset,
-        },
-        None => Need::Crew {
-            crew: CrewName::new(name).unwrap(),
-            offset,
-        },
+        Some(kind) => Need::Event { kind: Kind::new(kind).unwrap(), offset },
+        None => Need::Crew { crew: CrewName::new(name).unwrap(), offset },
     }
 }
 
@@ -213,6 +182,5 @@ fn ms_span(ms: &str) -> Span {
 
 /// Reads a number that a story holds.
 pub(crate) fn number<T: FromStr>(text: &str) -> T {
-    text.parse()
-        .unwrap_or_else(|_| panic!("`{text}` is no number that fits here"))
+    text.parse().unwrap_or_else(|_| panic!("`{text}` is no number that fits here"))
 }

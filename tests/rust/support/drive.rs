@@ -74,12 +74,7 @@ impl<'a> World<'a> {
 
     /// The same world with another engine, as after a crash.
     pub fn reborn(self, engine: Engine, journal: Vec<(Timestamp, Record)>) -> Self {
-        let mut world = Self {
-            engine,
-            journal,
-            jobs: Vec::new(),
-            ..self
-        };
+        let mut world = Self { engine, journal, jobs: Vec::new(), ..self };
         world.engine.observe();
         world
     }
@@ -147,15 +142,11 @@ impl<'a> World<'a> {
             match command {
                 Command::Start(job) => self.jobs.push(*job),
                 Command::Cancel { run, attempt } => {
-                    self.jobs
-                        .retain(|job| (job.run, job.attempt) != (run, attempt));
+                    self.jobs.retain(|job| (job.run, job.attempt) != (run, attempt));
                 }
                 Command::Publish(parcel) => {
                     published = Some(parcel.number);
-                    let old = self
-                        .outside
-                        .parcels
-                        .insert(parcel.number, Arc::clone(&parcel));
+                    let old = self.outside.parcels.insert(parcel.number, Arc::clone(&parcel));
                     assert!(old.is_none_or(|old| old == parcel), "a parcel changed");
                 }
                 Command::Committed { slice, digest, .. } => {
@@ -173,9 +164,7 @@ impl<'a> World<'a> {
             }
         }
         if let Some(slice) = committed {
-            self.outside
-                .contexts
-                .insert(slice.0, format!("{:?}", self.engine.context()));
+            self.outside.contexts.insert(slice.0, format!("{:?}", self.engine.context()));
         }
         if let Some(number) = published {
             self.tell(Input::Published(number));
@@ -185,24 +174,15 @@ impl<'a> World<'a> {
 
     fn answer(&mut self, job: &Job) {
         let seen = seen(&self.plan, job);
-        self.outside
-            .starts
-            .entry(job.slice.0)
-            .or_default()
-            .insert(seen.line());
+        self.outside.starts.entry(job.slice.0).or_default().insert(seen.line());
         let outcome = match reply(self.case.seed, self.case.temper, &seen) {
             Reply::Done(done) => Outcome::Done(Arc::new(output(&done))),
             Reply::Hang if self.plan.crew(job.run.crew).spec.timeout.is_some() => return,
-            Reply::Hang | Reply::Fail => Outcome::Failed(Failure {
-                reason: Reason::Error,
-                message: "it was to fail".into(),
-            }),
+            Reply::Hang | Reply::Fail => {
+                Outcome::Failed(Failure { reason: Reason::Error, message: "it was to fail".into() })
+            }
         };
-        self.tell(Input::Result {
-            run: job.run,
-            attempt: job.attempt,
-            outcome,
-        });
+        self.tell(Input::Result { run: job.run, attempt: job.attempt, outcome });
     }
 
     /// The slices as the reference tells them.
@@ -223,11 +203,7 @@ impl<'a> World<'a> {
 
     /// Every action that left, in order.
     pub fn actions(&self) -> Vec<String> {
-        let items = self
-            .outside
-            .parcels
-            .values()
-            .flat_map(|parcel| &parcel.items);
+        let items = self.outside.parcels.values().flat_map(|parcel| &parcel.items);
         let action = |item: &Emission| match item {
             Emission::Action(action) => Some(format!("{} {action:?}", action.id)),
             Emission::Error(_) | Emission::Late(..) => None,
@@ -237,14 +213,8 @@ impl<'a> World<'a> {
 
     /// Late events that left for the dead-letter sink.
     pub fn dead_letters(&self) -> usize {
-        let items = self
-            .outside
-            .parcels
-            .values()
-            .flat_map(|parcel| &parcel.items);
-        items
-            .filter(|item| matches!(item, Emission::Late(_, LatePolicy::DeadLetter)))
-            .count()
+        let items = self.outside.parcels.values().flat_map(|parcel| &parcel.items);
+        items.filter(|item| matches!(item, Emission::Late(_, LatePolicy::DeadLetter))).count()
     }
 }
 
@@ -255,11 +225,7 @@ fn seen(plan: &Plan, job: &Job) -> Seen {
         run: job.run.key.to_string(),
         attempt: job.attempt,
         slice: job.slice.0,
-        triggers: job
-            .triggers
-            .iter()
-            .map(|arrived| text(&arrived.event.payload))
-            .collect(),
+        triggers: job.triggers.iter().map(|arrived| text(&arrived.event.payload)).collect(),
         view: format!("{:?}", job.view),
         met: job
             .met
@@ -305,9 +271,7 @@ fn tree(value: &Value) -> Json {
         Value::String(text) => Json::String(text.as_str().into()),
         Value::Array(items) => Json::Array(Arc::new(items.iter().map(tree).collect())),
         Value::Object(members) => {
-            let members = members
-                .iter()
-                .map(|(key, value)| (Arc::from(key.as_str()), tree(value)));
+            let members = members.iter().map(|(key, value)| (Arc::from(key.as_str()), tree(value)));
             Json::Object(members.collect::<Object>())
         }
     }
@@ -318,18 +282,10 @@ fn read_report(report: &str, told: &mut Told) {
     let report: Value = serde_json::from_str(report).unwrap();
     let text = |value: &Value, key: &str| value[key].as_str().unwrap().to_owned();
     for member in report["members"].as_array().unwrap() {
-        let id = member["id"]
-            .as_str()
-            .map(|id| format!(" {id}"))
-            .unwrap_or_default();
-        let late = member["intended_slice"]
-            .as_i64()
-            .map(|slice| format!(" meant for {slice}"));
+        let id = member["id"].as_str().map(|id| format!(" {id}")).unwrap_or_default();
+        let late = member["intended_slice"].as_i64().map(|slice| format!(" meant for {slice}"));
         let (ts, kind, payload) = (&member["ts"], text(member, "kind"), &member["payload"]);
-        told.members.push(format!(
-            "{ts} {kind} {payload}{id}{}",
-            late.unwrap_or_default()
-        ));
+        told.members.push(format!("{ts} {kind} {payload}{id}{}", late.unwrap_or_default()));
     }
     for outcome in report["outcomes"].as_array().unwrap() {
         let line = if let Some(path) = outcome["ctx_conflict"].as_str() {
@@ -351,7 +307,6 @@ fn read_report(report: &str, told: &mut Told) {
     }
     for action in report["actions"].as_array().unwrap() {
         let (run, ts, kind) = (text(action, "run"), &action["ts"], text(action, "kind"));
-        told.actions
-            .push(format!("{run} {ts} {kind} {}", action["payload"]));
+        told.actions.push(format!("{run} {ts} {kind} {}", action["payload"]));
     }
 }

@@ -12,8 +12,7 @@ type Path = Vec<String>;
 pub struct Misfit;
 
 pub fn at<'a>(tree: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter()
-        .try_fold(tree, |value, key| value.as_object()?.get(key))
+    path.iter().try_fold(tree, |value, key| value.as_object()?.get(key))
 }
 
 /// Every edit, or none.
@@ -88,20 +87,10 @@ fn spell_object(
     seen: Option<&Value>,
 ) {
     let below = |key: &String| [path.clone(), vec![key.clone()]].concat();
-    out.push(Edit {
-        path: path.clone(),
-        what: What::Object,
-    });
+    out.push(Edit { path: path.clone(), what: What::Object });
     let seen = seen.and_then(Value::as_object);
-    for key in seen
-        .into_iter()
-        .flat_map(Map::keys)
-        .filter(|key| !wanted.contains_key(*key))
-    {
-        out.push(Edit {
-            path: below(key),
-            what: What::Delete,
-        });
+    for key in seen.into_iter().flat_map(Map::keys).filter(|key| !wanted.contains_key(*key)) {
+        out.push(Edit { path: below(key), what: What::Delete });
     }
     for (key, value) in wanted {
         match value.as_object() {
@@ -109,10 +98,7 @@ fn spell_object(
                 let seen = seen.and_then(|seen| seen.get(key));
                 spell_object(out, &below(key), inner, seen);
             }
-            None => out.push(Edit {
-                path: below(key),
-                what: What::Set(value.clone()),
-            }),
+            None => out.push(Edit { path: below(key), what: What::Set(value.clone()) }),
         }
     }
 }
@@ -155,9 +141,6 @@ pub fn grants(globs: &[String], path: &[String]) -> bool {
     globs.iter().any(|glob| {
         let parts: Vec<&str> = glob.split('.').collect();
         parts.len() <= path.len()
-            && parts
-                .iter()
-                .zip(path)
-                .all(|(part, key)| *part == "*" || part == key)
+            && parts.iter().zip(path).all(|(part, key)| *part == "*" || part == key)
     })
 }

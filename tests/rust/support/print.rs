@@ -12,11 +12,7 @@ use super::declare::BASE;
 pub(crate) fn ms(ts: Timestamp) -> String {
     let micros = ts.micros() - BASE;
     let (whole, part) = (micros.div_euclid(1_000), micros.rem_euclid(1_000));
-    if part == 0 {
-        whole.to_string()
-    } else {
-        format!("{whole}.{part:03}")
-    }
+    if part == 0 { whole.to_string() } else { format!("{whole}.{part:03}") }
 }
 
 /// `vision 0.0`.
@@ -32,11 +28,7 @@ pub(crate) fn start(plan: &Plan, job: &Job, shows_time: bool) -> String {
     }
     let triggers: Vec<String> = job.triggers.iter().map(|trigger| event(trigger)).collect();
     line += " on ";
-    line += &if triggers.is_empty() {
-        "landing".to_owned()
-    } else {
-        triggers.join(" ")
-    };
+    line += &if triggers.is_empty() { "landing".to_owned() } else { triggers.join(" ") };
     if job.view != Context::default() {
         line += &format!(" sees {:?}", job.view);
     }
@@ -65,55 +57,23 @@ fn event(arrived: &Arrived) -> String {
 
 /// A payload, unless it is `null`.
 fn behind(payload: &Payload) -> String {
-    if *payload == Payload::null() {
-        String::new()
-    } else {
-        format!("{payload:?}")
-    }
+    if *payload == Payload::null() { String::new() } else { format!("{payload:?}") }
 }
 
 /// The line of a fact, unless a command tells the same.
 pub(crate) fn fact(plan: &Plan, fact: &Fact) -> Option<String> {
     Some(match fact {
-        Fact::Landed {
-            run: id,
-            slice,
-            value,
-            ..
-        } => {
+        Fact::Landed { run: id, slice, value, .. } => {
             let value = behind(value);
-            let value = if value.is_empty() {
-                value
-            } else {
-                format!(" {value}")
-            };
+            let value = if value.is_empty() { value } else { format!(" {value}") };
             format!("{} lands {}{value}", slice.0, run(plan, *id))
         }
-        Fact::Ended {
-            run: id,
-            slice,
-            reason,
-            missing,
-            ..
-        } => {
+        Fact::Ended { run: id, slice, reason, missing, .. } => {
             let missing = missing_needs(missing);
-            format!(
-                "{} ends {} {}{missing}",
-                slice.0,
-                run(plan, *id),
-                reason.as_str()
-            )
+            format!("{} ends {} {}{missing}", slice.0, run(plan, *id), reason.as_str())
         }
-        Fact::AttemptFailed {
-            run: id,
-            attempt,
-            failure,
-        } => {
-            format!(
-                "fails {} try {attempt} {}",
-                run(plan, *id),
-                failure.reason.as_str()
-            )
+        Fact::AttemptFailed { run: id, attempt, failure } => {
+            format!("fails {} try {attempt} {}", run(plan, *id), failure.reason.as_str())
         }
         Fact::Stale { run: id, attempt } => format!("stale {} try {attempt}", run(plan, *id)),
         Fact::Disabled { crew, from, until } => {
@@ -132,11 +92,7 @@ pub(crate) fn fact(plan: &Plan, fact: &Fact) -> Option<String> {
 }
 
 fn missing_needs(missing: &[String]) -> String {
-    if missing.is_empty() {
-        String::new()
-    } else {
-        format!(" missing {}", missing.join(", "))
-    }
+    if missing.is_empty() { String::new() } else { format!(" missing {}", missing.join(", ")) }
 }
 
 /// One line for each thing that leaves the stream.
@@ -159,10 +115,7 @@ fn one_action(plan: &Plan, action: &Action, shows_time: bool) -> String {
     if let Some(stream) = &action.stream {
         line += &format!(" stream={stream}");
     }
-    for (key, value) in [
-        ("corr", &action.correlation_id),
-        ("trans", &action.transaction_id),
-    ] {
+    for (key, value) in [("corr", &action.correlation_id), ("trans", &action.transaction_id)] {
         if let Some(value) = value {
             line += &format!(" {key}={value}");
         }
@@ -179,11 +132,7 @@ fn one_error(error: &ErrorEvent) -> String {
         Trouble::Run(failure) => {
             let key = error.run.expect("a failed run has a key");
             let missing = missing_needs(&error.missing);
-            format!(
-                "{name} {key} {}: {}{missing}",
-                failure.reason.as_str(),
-                failure.message
-            )
+            format!("{name} {key} {}: {}{missing}", failure.reason.as_str(), failure.message)
         }
         Trouble::CrewDisabled { failures } => format!("{name} disabled after {failures}"),
         Trouble::Conflict { path, first, last } => format!("conflict {path} {first} {last}"),

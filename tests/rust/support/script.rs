@@ -27,11 +27,7 @@ impl Line {
             } else if let Some(key) = word.strip_prefix("run=") {
                 run = Some(key.to_owned());
             } else {
-                return Self {
-                    attempt,
-                    run,
-                    deeds: text.to_owned(),
-                };
+                return Self { attempt, run, deeds: text.to_owned() };
             }
             text = rest;
         }
@@ -39,20 +35,13 @@ impl Line {
 
     fn fits(&self, job: &Job) -> bool {
         self.attempt.is_none_or(|attempt| attempt == job.attempt)
-            && self
-                .run
-                .as_ref()
-                .is_none_or(|run| *run == job.run.key.to_string())
+            && self.run.as_ref().is_none_or(|run| *run == job.run.key.to_string())
     }
 }
 
 /// What the script of a crew says about a job; the last line that fits counts.
 pub(crate) fn deeds_for<'a>(script: &'a [Line], job: &Job) -> &'a str {
-    script
-        .iter()
-        .rev()
-        .find(|line| line.fits(job))
-        .map_or("", |line| &line.deeds)
+    script.iter().rev().find(|line| line.fits(job)).map_or("", |line| &line.deeds)
 }
 
 /// Whether the crew does not answer at once.
@@ -62,16 +51,8 @@ pub(crate) fn is_later(deeds: &str) -> bool {
 
 /// Does what a script says.
 pub(crate) fn perform(deeds: &str) -> Outcome {
-    let mut output = Output {
-        actions: Vec::new(),
-        diff: Diff::default(),
-        value: Payload::null(),
-    };
-    for deed in deeds
-        .split("; ")
-        .map(str::trim)
-        .filter(|deed| !deed.is_empty())
-    {
+    let mut output = Output { actions: Vec::new(), diff: Diff::default(), value: Payload::null() };
+    for deed in deeds.split("; ").map(str::trim).filter(|deed| !deed.is_empty()) {
         let (word, rest) = deed.split_once(' ').unwrap_or((deed, ""));
         let (name, value) = rest.split_once(' ').unwrap_or((rest, "null"));
         let mut change = |change| {
@@ -82,10 +63,7 @@ pub(crate) fn perform(deeds: &str) -> Outcome {
             "later" => {}
             "fail" => {
                 let message = rest.to_owned();
-                return Outcome::Failed(Failure {
-                    reason: Reason::Error,
-                    message,
-                });
+                return Outcome::Failed(Failure { reason: Reason::Error, message });
             }
             "act" => output.actions.push(draft(name, value)),
             "value" => output.value = payload(rest),
@@ -129,11 +107,7 @@ fn draft(name: &str, value: &str) -> Draft {
 }
 
 fn path(dotted: &str) -> Vec<Arc<str>> {
-    dotted
-        .split('.')
-        .filter(|key| !key.is_empty())
-        .map(Into::into)
-        .collect()
+    dotted.split('.').filter(|key| !key.is_empty()).map(Into::into).collect()
 }
 
 /// Reads JSON that a story holds.

@@ -116,26 +116,15 @@ impl Stage {
         }
         let ids = (ids != Ids::default()).then(|| Box::new(ids));
         self.cursor += 1;
-        let event = Event {
-            ts,
-            kind,
-            payload,
-            ids,
-        };
-        self.input(Input::Event {
-            event,
-            cursor: self.cursor,
-        });
+        let event = Event { ts, kind, payload, ids };
+        self.input(Input::Event { event, cursor: self.cursor });
     }
 
     /// `CREW RUN [try=N] [DEEDS]`: a run answers, with what its script or the story says.
     fn done(&mut self, text: &str) {
         self.told_by_hand = true;
         let mut words = text.splitn(3, ' ');
-        let (crew, key) = (
-            words.next().unwrap_or_default(),
-            words.next().unwrap_or_default(),
-        );
+        let (crew, key) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let mut deeds = words.next().unwrap_or_default();
         let job = self.jobs.values().find(|job| {
             self.plan.crew(job.run.crew).spec.name.as_str() == crew
@@ -148,16 +137,8 @@ impl Stage {
             attempt = number.parse().unwrap();
             deeds = rest;
         }
-        let outcome = if deeds.is_empty() {
-            self.outcome(job)
-        } else {
-            script::perform(deeds)
-        };
-        self.input(Input::Result {
-            run,
-            attempt,
-            outcome,
-        });
+        let outcome = if deeds.is_empty() { self.outcome(job) } else { script::perform(deeds) };
+        self.input(Input::Result { run, attempt, outcome });
     }
 
     fn end(&mut self) {
@@ -180,11 +161,7 @@ impl Stage {
         while let Some(at) = self.engine.next_wakeup().filter(|at| *at <= to) {
             self.now = self.now.max(at);
             self.input(Input::Tick);
-            assert_ne!(
-                self.engine.next_wakeup(),
-                Some(at),
-                "a wake-up that changes nothing"
-            );
+            assert_ne!(self.engine.next_wakeup(), Some(at), "a wake-up that changes nothing");
         }
         self.now = self.now.max(to);
         self.input(Input::Tick);
@@ -216,16 +193,8 @@ impl Stage {
     pub(crate) fn check_replay(&self) {
         let (again, engine) = (self.folded(), &self.engine);
         assert_eq!(again.digest(), engine.digest(), "replay changed the digest");
-        assert_eq!(
-            again.context(),
-            engine.context(),
-            "replay changed the context"
-        );
-        assert_eq!(
-            again.counters(),
-            engine.counters(),
-            "replay changed the counters"
-        );
+        assert_eq!(again.context(), engine.context(), "replay changed the context");
+        assert_eq!(again.counters(), engine.counters(), "replay changed the counters");
     }
 
     fn folded(&self) -> Engine {
@@ -249,21 +218,12 @@ impl Stage {
     fn carry_out(&mut self) {
         loop {
             self.obey();
-            let job = if self.backwards {
-                self.answering.pop_back()
-            } else {
-                self.answering.pop_front()
-            };
+            let job =
+                if self.backwards { self.answering.pop_back() } else { self.answering.pop_front() };
             let Some(job) = job else { break };
             let outcome = self.outcome(&job);
-            let input = Input::Result {
-                run: job.run,
-                attempt: job.attempt,
-                outcome,
-            };
-            self.engine
-                .handle(self.now, input)
-                .expect("results are always taken");
+            let input = Input::Result { run: job.run, attempt: job.attempt, outcome };
+            self.engine.handle(self.now, input).expect("results are always taken");
         }
         if *self.engine.context() != self.context {
             self.context = self.engine.context().clone();
@@ -283,8 +243,7 @@ impl Stage {
                         matches!(fact, Fact::Started { run, attempt, .. } if begun == (*run, *attempt))
                     });
                     self.said.append(&mut leaving);
-                    self.said
-                        .push(print::start(&self.plan, &job, self.declared.shows_time));
+                    self.said.push(print::start(&self.plan, &job, self.declared.shows_time));
                     self.jobs.insert(job.run, job.clone());
                     if script::is_later(self.deeds(&job)) {
                         self.told_by_hand = true;
@@ -293,17 +252,10 @@ impl Stage {
                     }
                 }
                 Command::Cancel { run, attempt } => {
-                    self.said.push(format!(
-                        "cancel {} try {attempt}",
-                        print::run(&self.plan, run)
-                    ));
+                    self.said.push(format!("cancel {} try {attempt}", print::run(&self.plan, run)));
                 }
                 Command::Publish(parcel) => {
-                    let again = if self.parcels.insert(parcel.number) {
-                        ""
-                    } else {
-                        " again"
-                    };
+                    let again = if self.parcels.insert(parcel.number) { "" } else { " again" };
                     let lines = print::parcel(&self.plan, &parcel, self.declared.shows_time);
                     leaving.extend(lines.into_iter().map(|line| line + again));
                     through = Some(parcel.number);
@@ -326,9 +278,7 @@ impl Stage {
         self.say_facts(|_| false);
         self.said.append(&mut leaving);
         if let Some(through) = through.filter(|_| self.declared.publishes) {
-            self.engine
-                .handle(self.now, Input::Published(through))
-                .expect("it was published");
+            self.engine.handle(self.now, Input::Published(through)).expect("it was published");
             self.engine.drain_records(&mut self.journal);
         }
     }
@@ -342,10 +292,7 @@ impl Stage {
     }
 
     fn deeds(&self, job: &Job) -> &str {
-        let script = self
-            .declared
-            .scripts
-            .get(&self.plan.crew(job.run.crew).spec.name);
+        let script = self.declared.scripts.get(&self.plan.crew(job.run.crew).spec.name);
         script.map_or("", |script| script::deeds_for(script, job))
     }
 

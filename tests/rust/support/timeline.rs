@@ -61,30 +61,18 @@ pub(crate) fn tell(told: &str) -> String {
 
 /// A story that says `only start ctx` shows the lines that say `start` or `ctx`.
 fn only(told: &str, said: &[String]) -> Vec<String> {
-    let wanted = told
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("only "));
+    let wanted = told.lines().find_map(|line| line.trim().strip_prefix("only "));
     let Some(wanted) = wanted else {
         return said.to_vec();
     };
     let wanted: Vec<&str> = wanted.split_whitespace().collect();
-    let fits = |line: &&String| {
-        line.split([' ', ':'])
-            .take(2)
-            .any(|word| wanted.contains(&word))
-    };
+    let fits = |line: &&String| line.split([' ', ':']).take(2).any(|word| wanted.contains(&word));
     said.iter().filter(fits).cloned().collect()
 }
 
 fn lines(text: &str) -> Vec<String> {
     text.lines()
-        .map(|line| {
-            line.split(" # ")
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned()
-        })
+        .map(|line| line.split(" # ").next().unwrap_or_default().trim().to_owned())
         .filter(|line| !line.is_empty())
         .collect()
 }

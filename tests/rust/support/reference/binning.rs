@@ -23,12 +23,7 @@ pub(crate) fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
     let mut seen: Vec<Event> = Vec::new();
     for event in &case.events {
         let ts = event.ts.micros();
-        let newest = seen
-            .iter()
-            .map(|seen| seen.ts.micros())
-            .chain([ts])
-            .max()
-            .unwrap();
+        let newest = seen.iter().map(|seen| seen.ts.micros()).chain([ts]).max().unwrap();
         let known = |old: &Event| {
             event.id().is_some()
                 && event.id() == old.id()
@@ -40,15 +35,10 @@ pub(crate) fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
         seen.push(event.clone());
         match epoch0.map(|epoch0| (ts - epoch0).div_euclid(BEAT)) {
             Some(slice) if slice < open => {
-                match settings
-                    .late_by_kind
-                    .get(&event.kind)
-                    .unwrap_or(&settings.late)
-                {
-                    LatePolicy::Next => slices
-                        .entry(open)
-                        .or_default()
-                        .push((event.clone(), Some(slice))),
+                match settings.late_by_kind.get(&event.kind).unwrap_or(&settings.late) {
+                    LatePolicy::Next => {
+                        slices.entry(open).or_default().push((event.clone(), Some(slice)))
+                    }
                     LatePolicy::Drop | LatePolicy::DeadLetter => {}
                     LatePolicy::Fail => break,
                 }
@@ -66,10 +56,7 @@ pub(crate) fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
     let first = taken.iter().map(|(_, ts)| *ts).min().unwrap_or(0);
     let epoch0 = epoch0.unwrap_or_else(|| chosen(settings.epoch, first));
     for (event, ts) in taken {
-        slices
-            .entry((ts - epoch0).div_euclid(BEAT))
-            .or_default()
-            .push((event, None));
+        slices.entry((ts - epoch0).div_euclid(BEAT)).or_default().push((event, None));
     }
     for members in slices.values_mut() {
         members.sort_by(|a, b| a.0.order(&b.0).then(a.1.cmp(&b.1)));

@@ -23,19 +23,14 @@ impl World<'_> {
         done: &Done,
     ) -> Result<(Vec<String>, Vec<Edit>, String), &'static str> {
         if let Some(globs) = access.and_then(|access| access.write.as_ref())
-            && done
-                .edits
-                .iter()
-                .any(|edit| !plain::grants(globs, &edit.path))
+            && done.edits.iter().any(|edit| !plain::grants(globs, &edit.path))
         {
             return Err("ctx_access");
         }
         let edits = plain::spell_out(view, &done.edits).map_err(|_| "ctx_type")?;
         let (name, now) = (self.name(at, key), self.epoch0 + (slice + 1) * BEAT);
-        let actions = done
-            .actions
-            .iter()
-            .map(|(kind, payload)| format!("{name} {now} {kind} {payload}"));
+        let actions =
+            done.actions.iter().map(|(kind, payload)| format!("{name} {now} {kind} {payload}"));
         Ok((actions.collect(), edits, done.value.clone()))
     }
 
@@ -72,10 +67,8 @@ impl World<'_> {
     fn merge(&self, at: usize, back: &Back, scene: &mut Scene) -> Result<String, &'static str> {
         let (actions, edits, value) = back.outcome.clone()?;
         let settings = &self.case.settings.context;
-        let (before, after) = (
-            &scene.merged,
-            plain::apply_all(&scene.merged, &edits).map_err(|_| "ctx_type")?,
-        );
+        let (before, after) =
+            (&scene.merged, plain::apply_all(&scene.merged, &edits).map_err(|_| "ctx_type")?);
         let (old, new) = (before.to_string().len(), after.to_string().len());
         if new > settings.max_bytes && new > old {
             return Err("ctx_size");
@@ -83,11 +76,7 @@ impl World<'_> {
         let sees = |crew: usize| {
             (crew == at && self.specs[at].concurrency == 1) || back.saw.contains(&crew)
         };
-        let strangers: Vec<_> = scene
-            .landed
-            .iter()
-            .filter(|(crew, ..)| !sees(*crew))
-            .collect();
+        let strangers: Vec<_> = scene.landed.iter().filter(|(crew, ..)| !sees(*crew)).collect();
         let meets = |path: &&Vec<String>| {
             strangers
                 .iter()
@@ -104,10 +93,7 @@ impl World<'_> {
         }
         let name = self.name(at, back.key);
         for path in conflicts {
-            scene
-                .told
-                .outcomes
-                .insert(format!("conflict on {path} by {name}"));
+            scene.told.outcomes.insert(format!("conflict on {path} by {name}"));
         }
         scene.landed.push((at, back.key, edits));
         scene.merged = after;
@@ -145,12 +131,7 @@ impl World<'_> {
                 let key = (trigger, *next);
                 *next += 1;
                 let from = trigger.max(if *offset > 0 { slice + 1 } else { slice });
-                self.crews[at].runs.push(Run {
-                    key,
-                    triggers: Vec::new(),
-                    from,
-                    ready: None,
-                });
+                self.crews[at].runs.push(Run { key, triggers: Vec::new(), from, ready: None });
             }
         }
     }
@@ -175,10 +156,7 @@ impl World<'_> {
             if crew.failures >= spec.max_errors && crew.disabled.is_none() {
                 let until = spec.cooldown.map(|slices| slice + 1 + i64::from(slices));
                 crew.disabled = Some((slice + 1, until));
-                scene
-                    .told
-                    .outcomes
-                    .insert(format!("{} stops after {}", spec.name, crew.failures));
+                scene.told.outcomes.insert(format!("{} stops after {}", spec.name, crew.failures));
             }
         }
         self.context = scene.merged.clone();

@@ -129,16 +129,7 @@ impl<'a> World<'a> {
         specs.sort_by(|a, b| (level(a), a.priority, &a.name).cmp(&(level(b), b.priority, &b.name)));
         let levels = specs.iter().map(level).collect();
         let crews = vec![Crew::default(); specs.len()];
-        Self {
-            case,
-            epoch0,
-            events,
-            specs,
-            levels,
-            crews,
-            context: json!({}),
-            now: 0,
-        }
+        Self { case, epoch0, events, specs, levels, crews, context: json!({}), now: 0 }
     }
 
     /// Rule N5: the next slice in which something happens though no event comes any more: runs are
@@ -146,17 +137,9 @@ impl<'a> World<'a> {
     fn goes_on_until(&self, slice: i64) -> Option<i64> {
         let mut probe = self.clone();
         (slice..slice + FAR).find(|&slice| {
-            let held = probe
-                .crews
-                .iter()
-                .filter(|crew| !crew.pending.is_empty())
-                .count();
+            let held = probe.crews.iter().filter(|crew| !crew.pending.is_empty()).count();
             let told = probe.step(slice, false);
-            let still = probe
-                .crews
-                .iter()
-                .filter(|crew| !crew.pending.is_empty())
-                .count();
+            let still = probe.crews.iter().filter(|crew| !crew.pending.is_empty()).count();
             held > still
                 || !told.starts.is_empty()
                 || told.outcomes.iter().any(|line| !line.contains(" expired"))
@@ -167,35 +150,21 @@ impl<'a> World<'a> {
         self.now = slice;
         let mut told = Told::default();
         for (event, intended) in self.events.get(&slice).into_iter().flatten() {
-            let late = intended
-                .map(|slice| format!(" meant for {slice}"))
-                .unwrap_or_default();
+            let late = intended.map(|slice| format!(" meant for {slice}")).unwrap_or_default();
             let id = event.id().map(|id| format!(" {id}")).unwrap_or_default();
             let ts = event.ts.micros();
-            told.members
-                .push(format!("{ts} {} {:?}{id}{late}", event.kind, event.payload));
+            told.members.push(format!("{ts} {} {:?}{id}{late}", event.kind, event.payload));
             for (spec, crew) in self.specs.iter().zip(&mut self.crews) {
-                if spec
-                    .triggers
-                    .iter()
-                    .any(|trigger| trigger.matches(&event.kind))
-                {
+                if spec.triggers.iter().any(|trigger| trigger.matches(&event.kind)) {
                     crew.pending.push(event.clone());
                 }
             }
         }
         let merged = self.context.clone();
-        let mut scene = Scene {
-            slice,
-            told,
-            merged,
-            landed: Vec::new(),
-            failed: BTreeSet::new(),
-        };
+        let mut scene = Scene { slice, told, merged, landed: Vec::new(), failed: BTreeSet::new() };
         for level in 0..self.specs.len() {
-            let here: Vec<usize> = (0..self.specs.len())
-                .filter(|&at| self.levels[at] == level)
-                .collect();
+            let here: Vec<usize> =
+                (0..self.specs.len()).filter(|&at| self.levels[at] == level).collect();
             for &at in &here {
                 self.visit(at, &mut scene);
             }
@@ -227,19 +196,12 @@ impl<'a> World<'a> {
         self.judge_waiting(at, slice);
         let is_let = matches!(spec.timing, Timing::Let { .. });
         loop {
-            let busy = self.crews[at]
-                .backs
-                .iter()
-                .filter(|back| back.land > slice)
-                .count();
+            let busy = self.crews[at].backs.iter().filter(|back| back.land > slice).count();
             if is_let && busy >= spec.concurrency as usize {
                 return;
             }
             let runs = &self.crews[at].runs;
-            let ready = runs
-                .iter()
-                .enumerate()
-                .filter(|(_, run)| run.ready.is_some());
+            let ready = runs.iter().enumerate().filter(|(_, run)| run.ready.is_some());
             let Some((first, _)) = ready.min_by_key(|(_, run)| run.key) else {
                 return;
             };
@@ -304,11 +266,7 @@ impl<'a> World<'a> {
             run: format!("{}.{}", run.key.0, run.key.1),
             attempt: 0,
             slice,
-            triggers: run
-                .triggers
-                .iter()
-                .map(|event| format!("{:?}", event.payload))
-                .collect(),
+            triggers: run.triggers.iter().map(|event| format!("{:?}", event.payload)).collect(),
             view: view.to_string(),
             met: met.clone(),
         };
@@ -326,12 +284,7 @@ impl<'a> World<'a> {
         };
         // A run that lands later has seen nothing of the slice it lands in.
         let saw = if land == slice { saw } else { BTreeSet::new() };
-        self.crews[at].backs.push(Back {
-            key: run.key,
-            land,
-            outcome,
-            saw,
-        });
+        self.crews[at].backs.push(Back { key: run.key, land, outcome, saw });
     }
 
     /// Rule X1.
@@ -348,12 +301,8 @@ impl<'a> World<'a> {
             theirs.for_each(|(_, _, edits)| add(edits));
         }
         if self.specs[at].concurrency == 1 {
-            let own = self.crews[at]
-                .backs
-                .iter()
-                .filter(|back| back.land == scene.slice);
-            own.filter_map(|back| back.outcome.as_ref().ok())
-                .for_each(|(_, edits, _)| add(edits));
+            let own = self.crews[at].backs.iter().filter(|back| back.land == scene.slice);
+            own.filter_map(|back| back.outcome.as_ref().ok()).for_each(|(_, edits, _)| add(edits));
         }
         view
     }
@@ -363,10 +312,7 @@ impl<'a> World<'a> {
     }
 
     fn names(&self, at: usize, missing: &[usize]) -> Vec<String> {
-        missing
-            .iter()
-            .map(|&need| self.specs[at].needs[need].to_string())
-            .collect()
+        missing.iter().map(|&need| self.specs[at].needs[need].to_string()).collect()
     }
 }
 
@@ -380,8 +326,5 @@ fn level_of(crews: &[CrewSpec], spec: &CrewSpec) -> usize {
         Need::Crew { crew, offset: 0 } => crews.iter().find(|other| other.name == *crew),
         Need::Crew { .. } | Need::Event { .. } => None,
     });
-    needed
-        .map(|other| level_of(crews, other) + 1)
-        .max()
-        .unwrap_or(0)
+    needed.map(|other| level_of(crews, other) + 1).max().unwrap_or(0)
 }

@@ -37,16 +37,9 @@ impl World<'_> {
                     0 => n,
                     1.. => n - 1,
                 };
-                let needed = self
-                    .specs
-                    .iter()
-                    .position(|spec| spec.name == *crew)
-                    .unwrap();
+                let needed = self.specs.iter().position(|spec| spec.name == *crew).unwrap();
                 let landings = &self.crews[needed].landings;
-                landings
-                    .iter()
-                    .find(|(s, _)| t + o <= *s && *s <= u)
-                    .cloned()
+                landings.iter().find(|(s, _)| t + o <= *s && *s <= u).cloned()
             }
             Need::Event { kind, offset: o } => {
                 let binned = |s: &i64| self.events[s].iter().any(|(event, _)| event.kind == *kind);
@@ -68,10 +61,7 @@ impl World<'_> {
         };
         let missing = self.names(at, &missing(&met));
         let name = self.name(at, run.key);
-        scene
-            .told
-            .outcomes
-            .insert(format!("{name} {why} {missing:?}"));
+        scene.told.outcomes.insert(format!("{name} {why} {missing:?}"));
     }
 
     pub(super) fn end_all(&mut self, at: usize, scene: &mut Scene) {
@@ -79,10 +69,7 @@ impl World<'_> {
             self.end(at, &run, "disabled", scene);
         }
         let slice = scene.slice;
-        for (_, place) in std::mem::take(&mut self.crews[at].pending)
-            .into_iter()
-            .zip(0..)
-        {
+        for (_, place) in std::mem::take(&mut self.crews[at].pending).into_iter().zip(0..) {
             let name = self.name(at, (slice, place));
             scene.told.outcomes.insert(format!("{name} disabled []"));
         }
