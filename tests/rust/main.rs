@@ -4,7 +4,7 @@
 mod architecture;
 mod inspect;
 mod model;
-// mod properties;
+mod properties;
 mod rules;
 mod sim;
 mod simulator;

@@ -194,13 +194,7 @@ fn j3_a_crash_before_an_arrival_fixes_the_epoch_changes_nothing() {
     crew.triggers = vec![Pattern::new("chat").unwrap()];
     crew.start = StartAt::Arrival;
     let events = vec![event(30_000, "frame", 0, None), event(0, "chat", 0, None)];
-    let case = Case {
-        crews: vec![crew],
-        settings: settings_of(0),
-        events,
-        seed: 0,
-        temper: 0,
-    };
+    let case = Case { crews: vec![crew], settings: settings_of(0), events, seed: 0, temper: 0 };
     let whole = finish(&case, 0);
     for position in 0..=whole.journal.len() {
         let (before, after) = recover(&case, &whole, position, None).unwrap();
@@ -229,11 +223,7 @@ fn check_live(world: &World<'_>) -> Result<(), TestCaseError> {
             _ => {}
         }
     }
-    prop_assert!(
-        made.is_subset(&ended),
-        "never ended: {:?}",
-        made.difference(&ended)
-    );
+    prop_assert!(made.is_subset(&ended), "never ended: {:?}", made.difference(&ended));
     prop_assert_eq!(engine.digest(), world.engine.digest());
     prop_assert_eq!(engine.context(), world.engine.context());
     let mut again = World::new(world.case, 0).reborn(engine, Vec::new());
@@ -243,10 +233,8 @@ fn check_live(world: &World<'_>) -> Result<(), TestCaseError> {
         prop_assert_eq!(again.outside.parcels.get(number), Some(parcel));
     }
     let actions = again.actions();
-    let ids: BTreeSet<&str> = actions
-        .iter()
-        .filter_map(|action| action.split(' ').next())
-        .collect();
+    let ids: BTreeSet<&str> =
+        actions.iter().filter_map(|action| action.split(' ').next()).collect();
     prop_assert_eq!(ids.len(), actions.len(), "an action id twice");
     Ok(())
 }
@@ -261,13 +249,7 @@ fn finish(case: &Case, order: u64) -> World<'_> {
 fn bytes(world: &World<'_>) -> impl PartialEq + std::fmt::Debug + use<> {
     let digests: BTreeMap<_, _> = world.outside.digests.clone();
     let context = format!("{:?}", world.engine.context());
-    (
-        world.outside.reports.clone(),
-        digests,
-        world.actions(),
-        world.dead_letters(),
-        context,
-    )
+    (world.outside.reports.clone(), digests, world.actions(), world.dead_letters(), context)
 }
 
 /// A case in which nothing depends on arrival: nothing is late but what comes before the epoch,
@@ -327,13 +309,7 @@ fn recover<'a>(
             engine = restored(&engine, &world);
         }
         let folded = engine.replay(*stamp, record.clone());
-        prop_assert!(
-            folded.is_ok(),
-            "record {} of {}: {:?}",
-            at,
-            position,
-            folded
-        );
+        prop_assert!(folded.is_ok(), "record {} of {}: {:?}", at, position, folded);
     }
     if snapshot == Some(position) {
         engine = restored(&engine, &world);
@@ -356,10 +332,7 @@ fn recover<'a>(
 
 fn restored(engine: &Engine, world: &World<'_>) -> Engine {
     let bytes = postcard::to_stdvec(engine.snapshot()).unwrap();
-    Engine::restore(
-        Arc::clone(&world.plan),
-        postcard::from_bytes(&bytes).unwrap(),
-    )
+    Engine::restore(Arc::clone(&world.plan), postcard::from_bytes(&bytes).unwrap())
 }
 
 fn check_recovered(
@@ -368,34 +341,15 @@ fn check_recovered(
     after: &World<'_>,
     position: usize,
 ) -> Result<(), TestCaseError> {
-    prop_assert_eq!(
-        after.engine.digest(),
-        whole.engine.digest(),
-        "crash at {}",
-        position
-    );
-    prop_assert_eq!(
-        after.engine.context(),
-        whole.engine.context(),
-        "crash at {}",
-        position
-    );
+    prop_assert_eq!(after.engine.digest(), whole.engine.digest(), "crash at {}", position);
+    prop_assert_eq!(after.engine.context(), whole.engine.context(), "crash at {}", position);
     let mut parcels = after.outside.parcels.clone();
     let known = whole.outside.parcels.range(..=published);
     for (number, parcel) in known {
-        prop_assert!(
-            parcels.insert(*number, Arc::clone(parcel)).is_none(),
-            "{} twice",
-            number
-        );
+        prop_assert!(parcels.insert(*number, Arc::clone(parcel)).is_none(), "{} twice", number);
     }
     // A run that starts on arrival publishes when it comes back, so parcels may change places.
-    prop_assert_eq!(
-        contents(&parcels),
-        contents(&whole.outside.parcels),
-        "crash at {}",
-        position
-    );
+    prop_assert_eq!(contents(&parcels), contents(&whole.outside.parcels), "crash at {}", position);
     // What the stream wrote down over both lives folds to the same end once more.
     let digest = replayed(after.case, &after.journal);
     prop_assert_eq!(digest, Ok(whole.engine.digest()), "crash at {}", position);
@@ -403,11 +357,8 @@ fn check_recovered(
 }
 
 fn contents(parcels: &BTreeMap<u64, Arc<Parcel>>) -> Vec<String> {
-    let mut items: Vec<String> = parcels
-        .values()
-        .flat_map(|parcel| &parcel.items)
-        .map(|item| format!("{item:?}"))
-        .collect();
+    let mut items: Vec<String> =
+        parcels.values().flat_map(|parcel| &parcel.items).map(|item| format!("{item:?}")).collect();
     items.sort();
     items
 }
@@ -417,9 +368,7 @@ fn replayed(case: &Case, journal: &[(Timestamp, Record)]) -> Result<Option<Diges
     let world = World::new(case, 0);
     let mut engine = Engine::new(Arc::clone(&world.plan), stream());
     for (at, record) in journal {
-        engine
-            .replay(*at, record.clone())
-            .map_err(|divergence| divergence.to_string())?;
+        engine.replay(*at, record.clone()).map_err(|divergence| divergence.to_string())?;
     }
     Ok(engine.digest())
 }
@@ -447,10 +396,9 @@ fn forged(record: &Record) -> Option<Record> {
         }
         Record::Result { outcome, .. } => {
             *outcome = match outcome {
-                Outcome::Done(_) => Outcome::Failed(Failure {
-                    reason: Reason::Error,
-                    message: "forged".into(),
-                }),
+                Outcome::Done(_) => {
+                    Outcome::Failed(Failure { reason: Reason::Error, message: "forged".into() })
+                }
                 Outcome::Failed(_) => Outcome::Done(Arc::new(Output {
                     actions: Vec::new(),
                     diff: Diff::default(),

@@ -1,6 +1,9 @@
 //! What must be true of what a run leaves behind, whatever went wrong in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use live_crew::{
     engine::{
@@ -68,9 +71,12 @@ fn published(left: &Left, derived: &BTreeMap<StreamId, Vec<(String, Vec<u8>)>>, 
     }
 }
 
+/// The id and the body of each action, by stream.
+type Heard = BTreeMap<StreamId, Vec<(String, Vec<u8>)>>;
+
 /// The actions of each stream in the order in which they were first published, each once.
-fn heard(left: &Left) -> (BTreeMap<StreamId, Vec<(String, Vec<u8>)>>, u64) {
-    let mut by_stream: BTreeMap<StreamId, Vec<(String, Vec<u8>)>> = BTreeMap::new();
+fn heard(left: &Left) -> (Heard, u64) {
+    let mut by_stream = Heard::new();
     let mut bodies: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut again = 0;
     for Outgoing { channel, stream, id, body } in &left.outside.heard {
@@ -78,17 +84,14 @@ fn heard(left: &Left) -> (BTreeMap<StreamId, Vec<(String, Vec<u8>)>>, u64) {
             continue;
         }
         let id = id.as_ref().expect("an action has an id").to_string();
-        match bodies.get(&id) {
-            Some(before) => {
-                let show = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
-                assert_eq!(show(before), show(body), "action `{id}` has two bodies");
-                again += 1;
-            }
-            None => {
-                bodies.insert(id.clone(), body.to_vec());
-                let stream = stream.clone().expect("an action has a stream");
-                by_stream.entry(stream).or_default().push((id, body.to_vec()));
-            }
+        if let Some(before) = bodies.get(&id) {
+            let show = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
+            assert_eq!(show(before), show(body), "action `{id}` has two bodies");
+            again += 1;
+        } else {
+            bodies.insert(id.clone(), body.to_vec());
+            let stream = stream.clone().expect("an action has a stream");
+            by_stream.entry(stream).or_default().push((id, body.to_vec()));
         }
     }
     (by_stream, again)
@@ -126,8 +129,9 @@ pub(super) async fn same_end(scenario: &Scenario, broken: &Left, unbroken: &Left
     assert_eq!(again, 0, "an unbroken run publishes everything once");
     if scenario.acts_on_arrival() {
         // Rule C10: these leave when they are ready, so their order may be another.
-        heard_broken.values_mut().for_each(|actions| actions.sort());
-        heard_unbroken.values_mut().for_each(|actions| actions.sort());
+        for actions in heard_broken.values_mut().chain(heard_unbroken.values_mut()) {
+            actions.sort();
+        }
     }
     for stream in &streams {
         let (with, without) = (heard_broken.get(stream), heard_unbroken.get(stream));
@@ -147,7 +151,8 @@ fn first_difference(
 ) -> String {
     let empty = Vec::new();
     let (with, without) = (with.unwrap_or(&empty), without.unwrap_or(&empty));
-    let at = (0..).find(|&at| with.get(at) != without.get(at));
+    let longer = with.len().max(without.len());
+    let at = (0..longer).find(|&at| with.get(at) != without.get(at));
     let at = at.expect("they differ");
     let show = |action: Option<&(String, Vec<u8>)>| {
         action.map(|(_, body)| String::from_utf8_lossy(body).into_owned())
@@ -206,8 +211,8 @@ impl Folded {
                 match wire::decode_body(&frame.body).unwrap() {
                     Body::Header(header) => {
                         let plan = header.plan().unwrap();
-                        let engine =
-                            engine.get_or_insert_with(|| Engine::new(plan.clone(), stream.clone()));
+                        let engine = engine
+                            .get_or_insert_with(|| Engine::new(Arc::clone(&plan), stream.clone()));
                         engine.go_on_with(plan);
                         engine.observe();
                     }

@@ -37,7 +37,7 @@ pub(crate) fn bin(case: &Case) -> (BTreeMap<i64, Vec<Member>>, i64) {
             Some(slice) if slice < open => {
                 match settings.late_by_kind.get(&event.kind).unwrap_or(&settings.late) {
                     LatePolicy::Next => {
-                        slices.entry(open).or_default().push((event.clone(), Some(slice)))
+                        slices.entry(open).or_default().push((event.clone(), Some(slice)));
                     }
                     LatePolicy::Drop | LatePolicy::DeadLetter => {}
                     LatePolicy::Fail => break,
