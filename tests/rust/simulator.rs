@@ -20,7 +20,8 @@ fn number(name: &str) -> Option<u64> {
 
 fn random_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.unwrap().as_secs() << 20 | u64::from(now.unwrap().subsec_micros())
+    let now = now.unwrap();
+    (now.as_secs() << 20) | u64::from(now.subsec_micros())
 }
 
 /// Tells how to see a failure again.

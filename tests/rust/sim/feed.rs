@@ -115,7 +115,7 @@ impl Mood {
         };
         let ahead = if rng.chance(1) { 300 } else { 0 };
         let ms = (START + at) / 1_000 - i64::try_from(back).unwrap() + ahead;
-        let mut event = event(ms, rng.pick(&KINDS), format!("{{\"n\":{n}}}"));
+        let mut event = event(ms, rng.pick::<&str>(&KINDS), format!("{{\"n\":{n}}}"));
         if rng.chance(self.ids) {
             // Few enough that some come twice.
             let id = rng.below(10) * 5 + n / 10 * 100;

@@ -117,8 +117,8 @@ fn random_timing(rng: &mut Rng) -> Timing {
 fn random_need(rng: &mut Rng) -> Need {
     let offset = *rng.pick(&[-3, -1, -1, 0, 0, 2]);
     if rng.chance(30) {
-        let kind = kind(rng.pick(&KINDS));
+        let kind = kind(rng.pick::<&str>(&KINDS));
         return Need::Event { kind, offset };
     }
-    Need::Crew { crew: crew(rng.pick(&NAMES), &[]).name, offset }
+    Need::Crew { crew: crew(rng.pick::<&str>(&NAMES), &[]).name, offset }
 }
