@@ -277,6 +277,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let mut letters = Vec::new();
         for delivery in deliveries {
             let cursor = delivery.cursor();
+            self.last_cursor = self.last_cursor.max(Some(cursor.0));
             let (stream, mut event) = match delivery {
                 Delivery::Event { stream, event, .. } => (stream, event),
                 Delivery::Refused(letter) => {
@@ -303,7 +304,6 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     continue;
                 }
             };
-            self.last_cursor = self.last_cursor.max(Some(cursor.0));
             self.touch(ix);
             let input = Input::Event { event: event.clone(), cursor: cursor.0 };
             if let Err(rejection) = self.streams[ix].engine.handle(now, input) {
@@ -447,7 +447,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             }
             self.wakeups.extend(wake.map(|at| (at, ix)));
         }
-        let held = stream.engine.first_held();
+        let mut held = stream.engine.first_held();
+        if stream.engine.is_busy() {
+            // The events of the slice in work are not committed either (rule J2).
+            held = held.into_iter().chain(stream.held).min();
+        }
         if held != stream.held {
             if let Some(old) = std::mem::replace(&mut stream.held, held) {
                 self.held.remove(&(old, ix));

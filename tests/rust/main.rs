@@ -6,6 +6,7 @@ mod inspect;
 mod model;
 mod properties;
 mod rules;
+mod runtime;
 mod sim;
 mod simulator;
 #[cfg(feature = "sqlite")]

@@ -54,7 +54,7 @@ pub(crate) fn plan(crews: Vec<CrewSpec>, settings: StreamSettings) -> Arc<Plan> 
 }
 
 /// Settings in which slices are 100 ms and nothing waits for stragglers.
-pub(crate) fn template(pace: Pace) -> StreamSettings {
+pub(crate) fn settings(pace: Pace) -> StreamSettings {
     StreamSettings {
         beat: live_crew::engine::Beat::from_ms(100).unwrap(),
         lateness: live_crew::engine::Span::ZERO,
