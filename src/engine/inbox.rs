@@ -24,6 +24,8 @@ pub(super) struct Inbox {
     /// Whether one of those woke a crew that does not wait for a close (rule C10).
     pub urgent: bool,
     bins: BTreeMap<Slice, Bin>,
+    /// The lowest cursor among the events of the slice in work.
+    in_work: Option<u64>,
     /// Events in `early` and `bins`.
     pub held: usize,
     min_ts: Option<Timestamp>,
@@ -155,10 +157,11 @@ impl Inbox {
 
     /// The events of a closed slice, in O1 order.
     pub fn members(&mut self, slice: Slice) -> Vec<Arc<Arrived>> {
-        let Some(Bin { events: mut members, .. }) = self.bins.remove(&slice) else {
+        let Some(Bin { events: mut members, first }) = self.bins.remove(&slice) else {
             return Vec::new();
         };
         self.held -= members.len();
+        self.in_work = Some(first);
         // Stable: what is equal in every byte stays in journal order.
         members.sort_by(|a, b| a.event.order(&b.event).then(a.intended.cmp(&b.intended)));
         members
@@ -167,7 +170,13 @@ impl Inbox {
     /// The lowest cursor among the events that are not in a committed slice.
     pub fn first_held(&self) -> Option<u64> {
         let early = self.early.iter().map(|arrived| arrived.cursor);
-        self.bins.values().map(|bin| bin.first).chain(early).min()
+        let bins = self.bins.values().map(|bin| bin.first);
+        bins.chain(early).chain(self.in_work).min()
+    }
+
+    /// The slice in work is committed: its events need not come again (rule J2).
+    pub fn committed(&mut self) {
+        self.in_work = None;
     }
 
     pub fn cursor(&self) -> Option<u64> {

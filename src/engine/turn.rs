@@ -133,6 +133,7 @@ impl Engine {
         };
         let Turn { slice, finishing, merged, mut report, mut items, errors, .. } = turn;
         self.state.done = Some(slice);
+        self.state.inbox.committed();
         if finishing {
             self.state.finished = true;
             self.state.inbox.close(slice, &self.plan.settings);

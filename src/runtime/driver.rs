@@ -447,11 +447,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             }
             self.wakeups.extend(wake.map(|at| (at, ix)));
         }
-        let mut held = stream.engine.first_held();
-        if stream.engine.is_busy() {
-            // The events of the slice in work are not committed either (rule J2).
-            held = held.into_iter().chain(stream.held).min();
-        }
+        let held = stream.engine.first_held();
         if held != stream.held {
             if let Some(old) = std::mem::replace(&mut stream.held, held) {
                 self.held.remove(&(old, ix));

@@ -84,9 +84,8 @@ async fn run_through(plan: &Arc<Plan>, store: MemoryStore, source: &mut impl Sou
 }
 
 /// The payloads of the actions among these messages, in order.
-fn actions(published: &[Outgoing]) -> Vec<String> {
-    published
-        .iter()
+fn actions(sent: &[Outgoing]) -> Vec<String> {
+    sent.iter()
         .filter(|message| message.channel == Channel::Action)
         .map(|message| {
             let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
@@ -96,9 +95,8 @@ fn actions(published: &[Outgoing]) -> Vec<String> {
 }
 
 /// The reasons of the dead letters among these messages, in order.
-fn dead_letters(published: &[Outgoing]) -> Vec<String> {
-    published
-        .iter()
+fn dead_letters(sent: &[Outgoing]) -> Vec<String> {
+    sent.iter()
         .filter(|message| message.channel == Channel::DeadLetter)
         .map(|message| {
             let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();

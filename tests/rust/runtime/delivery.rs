@@ -32,9 +32,9 @@ async fn a_file_of_lines_becomes_actions_and_its_bad_lines_dead_letters() {
         + &line(160, "7").replace("tick", "ti ck")
         + &line(300, r#"{"n":3}"#);
     let file = EventFile::new(&text);
-    let published = run_through(&echo_plan(), MemoryStore::new(), &mut file.source()).await.take();
-    assert_eq!(actions(&published), [r#"{"n":1}"#, r#"{"n":2}"#, r#"{"n":3}"#]);
-    let letters = dead_letters(&published);
+    let sent = run_through(&echo_plan(), MemoryStore::new(), &mut file.source()).await.take();
+    assert_eq!(actions(&sent), [r#"{"n":1}"#, r#"{"n":2}"#, r#"{"n":3}"#]);
+    let letters = dead_letters(&sent);
     assert_eq!(letters.len(), 2, "{letters:?}");
     assert!(letters[1].contains("ti ck"), "{letters:?}");
 }
@@ -54,11 +54,8 @@ async fn c9_streams_do_not_notice_each_other() {
         + &line_of("a", 250, "2")
         + &line_of("b", 900_000, "20")
         + &line_of("a", 300, "3");
-    let alone: String = both
-        .lines()
-        .filter(|line| line.contains("\"a\""))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let alone: Vec<&str> = both.lines().filter(|line| line.contains("\"a\"")).collect();
+    let alone = alone.join("\n") + "\n";
     let mut digests = Vec::new();
     for text in [&both, &alone] {
         let sink = MemorySink::default();
@@ -84,9 +81,9 @@ async fn a_live_event_outside_the_acceptance_window_is_a_dead_letter() {
     let sink = MemorySink::default();
     let mut runtime = open_with(&plan, options, MemoryStore::new(), &sink, echoing()).await;
     runtime.run(&mut source, &StopSwitch::new()).await.unwrap();
-    let published = sink.take();
-    assert_eq!(actions(&published), ["2"]);
-    let letters = dead_letters(&published);
+    let sent = sink.take();
+    assert_eq!(actions(&sent), ["2"]);
+    let letters = dead_letters(&sent);
     assert!(letters[0].contains("further back"), "{letters:?}");
     assert!(letters[1].contains("ahead of the clock"), "{letters:?}");
     assert_eq!(runtime.counters().1, 2, "refused events are counted");
@@ -103,9 +100,9 @@ async fn a_file_is_read_whatever_the_year_it_tells_of() {
 async fn reserved_kinds_are_dead_letters() {
     let mut source = given(vec![("s", event(0, "__command", "1")), ("s", event(0, "tick", "2"))]);
     let sink = run_through(&echo_plan(), MemoryStore::new(), &mut source).await;
-    let published = sink.take();
-    assert_eq!(actions(&published), ["2"]);
-    let letters = dead_letters(&published);
+    let sent = sink.take();
+    assert_eq!(actions(&sent), ["2"]);
+    let letters = dead_letters(&sent);
     assert!(letters[0].contains("`__command` is reserved"), "{letters:?}");
 }
 
@@ -151,13 +148,13 @@ async fn t5_a_late_event_under_fail_stops_its_stream_and_no_other() {
     let mut runtime = open(&plan, MemoryStore::new(), &sink, echoing()).await;
     let ending = runtime.run(&mut source, &StopSwitch::new()).await.unwrap();
     assert_eq!(ending, Ending::Finished);
-    let published = sink.take();
-    assert!(actions(&published).contains(&"5".to_owned()));
+    let sent = sink.take();
+    assert!(actions(&sent).contains(&"5".to_owned()));
     let failed: Vec<_> = runtime.failed().collect();
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0].0, &stream("bad"));
     assert!(failed[0].1.contains("9 slices late"), "{}", failed[0].1);
-    assert!(dead_letters(&published)[0].contains("has failed"));
+    assert!(dead_letters(&sent)[0].contains("has failed"));
 }
 
 /// A long file of events, written as it is read.
@@ -259,19 +256,19 @@ async fn live_slices_close_by_the_clock_though_no_event_follows() {
     let run = runtime.run(&mut source, &switch);
     let look = async {
         let started = tokio::time::Instant::now();
-        let published = loop {
-            let published = sink.take();
-            if !published.is_empty() {
-                break published;
+        let sent = loop {
+            let sent = sink.take();
+            if !sent.is_empty() {
+                break sent;
             }
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         };
         let took = started.elapsed().as_millis();
         drop(publisher);
-        (actions(&published), took)
+        (actions(&sent), took)
     };
-    let (ending, (published, took)) = tokio::join!(run, look);
+    let (ending, (sent, took)) = tokio::join!(run, look);
     assert_eq!(ending.unwrap(), Ending::Finished);
-    assert_eq!(published, ["1"]);
+    assert_eq!(sent, ["1"]);
     assert!((100..=103).contains(&took), "the slice took {took} ms");
 }

@@ -26,7 +26,9 @@ async fn tampered(mut store: MemoryStore, change: impl Fn(&mut Record)) -> Memor
         let body = match wire::decode_body(&kept.body).unwrap() {
             Body::Header(_) => kept.body,
             Body::Records(mut records) => {
-                records.iter_mut().for_each(|(_, record)| change(record));
+                for (_, record) in &mut records {
+                    change(record);
+                }
                 wire::encode_records(&records)
             }
         };

@@ -82,7 +82,7 @@ async fn j3_action_ids_are_the_same_after_a_crash_and_nothing_is_published_twice
     let third = run_through(&echo_plan(), store, &mut given(vec![])).await;
     assert_eq!(first.take(), []);
     assert_eq!(second.take(), whole.take());
-    assert_eq!(third.take(), [], "all was published before");
+    assert_eq!(third.take(), [], "all was sent before");
 }
 
 #[tokio::test]
@@ -191,11 +191,11 @@ async fn a_full_disk_stops_the_runtime_and_the_next_start_goes_on() {
     assert_eq!(torn, None);
     let mut again = Again { events: ticks(40), at: 0 };
     let rest = run_through(&echo_plan(), roomy.clone(), &mut again).await;
-    let mut published = before.clone();
-    published.extend(actions(&rest.take()));
-    published.dedup();
+    let mut sent = before.clone();
+    sent.extend(actions(&rest.take()));
+    sent.dedup();
     let wanted: Vec<String> = (0..40).map(|n| n.to_string()).collect();
-    assert_eq!(published, wanted);
+    assert_eq!(sent, wanted);
     assert!(!before.is_empty() && before.len() < 40, "{before:?}");
     let verdict = verify(&mut roomy.clone(), &stream("s")).await.unwrap();
     assert!(verdict.divergence.is_none(), "{verdict:?}");
@@ -243,15 +243,15 @@ async fn j5_a_pruned_journal_recovers_from_its_snapshots_and_can_be_verified() {
     let switch = StopSwitch::new();
     let run = runtime.run(&mut source, &switch);
     let stop = async {
-        let mut published = Vec::new();
-        while published.len() < 99 {
-            published.extend(actions(&sink.take()));
+        let mut sent = Vec::new();
+        while sent.len() < 99 {
+            sent.extend(actions(&sink.take()));
             tokio::task::yield_now().await;
         }
         switch.stop(Stop::Abort);
-        published
+        sent
     };
-    let (ending, mut published) = tokio::join!(run, stop);
+    let (ending, mut sent) = tokio::join!(run, stop);
     assert_eq!(ending.unwrap(), Ending::Aborted);
     drop(runtime);
     let mut kept = store.clone();
@@ -262,10 +262,10 @@ async fn j5_a_pruned_journal_recovers_from_its_snapshots_and_can_be_verified() {
     assert!(verdict.from.is_some());
 
     let sink = run_through(&echo_plan(), store.clone(), &mut given(vec![])).await;
-    published.extend(actions(&sink.take()));
-    // What was not known to be published comes again, with the same id.
-    published.dedup();
-    assert_eq!(published.len(), 100);
+    sent.extend(actions(&sink.take()));
+    // What was not known to be sent comes again, with the same id.
+    sent.dedup();
+    assert_eq!(sent.len(), 100);
     let whole = MemoryStore::new();
     run_through(&echo_plan(), whole.clone(), &mut given(ticks(100))).await;
     let pruned = open(&echo_plan(), store, &sink, echoing()).await;

@@ -120,20 +120,20 @@ async fn c9_a_stream_with_a_hanging_crew_does_not_hold_up_another() {
         for n in 0..5 {
             put(&publisher, vec![("free", event(n * 100, "tick", n.to_string()))]);
         }
-        let mut published = Vec::new();
+        let mut sent = Vec::new();
         for _ in 0..4 {
             hand.answer(hand.job().await);
         }
-        while published.len() < 4 {
-            published.extend(actions(&sink.take()));
+        while sent.len() < 4 {
+            sent.extend(actions(&sink.take()));
             tokio::task::yield_now().await;
         }
         switch.stop(Stop::Abort);
-        published
+        sent
     };
-    let (ending, published) = tokio::join!(run, look);
+    let (ending, sent) = tokio::join!(run, look);
     assert_eq!(ending.unwrap(), Ending::Aborted);
-    assert_eq!(published, ["0", "1", "2", "3"]);
+    assert_eq!(sent, ["0", "1", "2", "3"]);
 }
 
 #[tokio::test(start_paused = true)]
