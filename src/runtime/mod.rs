@@ -3,6 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `driver` | [`Runtime`]: wait for something, fold it, make it durable, do what follows |
+//! | `settle` | what was folded becomes durable, then what follows is done |
 //! | `stream` | one stream: its engine and what is not durable yet |
 //! | `recovery` | from a journal back to running streams |
 //! | `crews` | [`Crews`]: who does the runs |
@@ -23,6 +24,7 @@ mod options;
 mod outgoing;
 mod recovery;
 mod replay;
+mod settle;
 mod stop;
 mod stream;
 

@@ -1,0 +1,178 @@
+//! What was folded becomes durable, and only then what follows from it is done (rules J1, J2).
+
+use bytes::Bytes;
+
+use super::{
+    Clock, Crews, Runtime, RuntimeError, Started,
+    driver::redacted,
+    outgoing::outgoing,
+    stream::{After, Stream},
+};
+use crate::{
+    engine::{Input, Record, Timestamp},
+    store::{Frame, Mark, Snapshot, Store},
+    transport::{Cursor, Sink, Source},
+    wire,
+};
+
+impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
+    /// Makes everything folded durable and does what follows, until nothing follows any more.
+    pub(super) async fn settle(&mut self, source: &mut impl Source) -> Result<(), RuntimeError> {
+        while !self.touched.is_empty() {
+            let touched = self.make_durable().await?;
+            self.do_after(&touched).await?;
+        }
+        self.ack(source).await
+    }
+
+    /// Writes one frame for each touched stream, all of them or none (rules J1, J2).
+    pub(super) async fn make_durable(&mut self) -> Result<Vec<usize>, RuntimeError> {
+        let touched = std::mem::take(&mut self.touched);
+        let at = self.clock.now();
+        let (mut frames, mut owners) = (Vec::new(), Vec::new());
+        for &ix in &touched {
+            let stream = &mut self.streams[ix];
+            stream.touched = false;
+            stream.engine.drain_records(&mut stream.records);
+            if std::mem::take(&mut stream.header_due) {
+                frames.push(frame(stream, at, 0, wire::encode_header(&stream.header), Vec::new()));
+                owners.push(ix);
+            }
+            if !stream.records.is_empty() {
+                let marks = stream.records.iter().filter_map(|(_, record)| mark(record)).collect();
+                let body = wire::encode_records(&stream.records);
+                let records = u32::try_from(stream.records.len()).unwrap_or(u32::MAX);
+                frames.push(frame(stream, at, records, body, marks));
+                owners.push(ix);
+                stream.records.clear();
+            }
+        }
+        if !frames.is_empty() {
+            let numbers = self.store.append(frames).await?;
+            for (ix, number) in owners.into_iter().zip(numbers) {
+                self.streams[ix].last_frame = number;
+            }
+        }
+        for &ix in &touched {
+            self.update_wakeup(ix);
+            if self.streams[ix].unsnapshot >= self.options.snapshot_every {
+                self.snapshot(ix, at).await?;
+            }
+        }
+        Ok(touched)
+    }
+
+    async fn snapshot(&mut self, ix: usize, at: Timestamp) -> Result<(), RuntimeError> {
+        let stream = &mut self.streams[ix];
+        stream.unsnapshot = 0;
+        let Some(slice) = stream.last_slice else {
+            return Ok(());
+        };
+        let body = wire::encode_snapshot(&stream.header, stream.engine.snapshot());
+        let snapshot = Snapshot { after: stream.last_frame, slice, body };
+        let name = stream.engine.stream().clone();
+        self.store.write_snapshot(&name, snapshot).await?;
+        let keep = &self.options.retention;
+        if keep.max_age.is_some() || keep.max_bytes.is_some() {
+            self.store.prune(&name, keep, at).await?;
+        }
+        Ok(())
+    }
+
+    fn update_wakeup(&mut self, ix: usize) {
+        let stream = &mut self.streams[ix];
+        let wake = stream.engine.next_wakeup();
+        if wake != stream.wake {
+            if let Some(old) = std::mem::replace(&mut stream.wake, wake) {
+                self.wakeups.remove(&(old, ix));
+            }
+            self.wakeups.extend(wake.map(|at| (at, ix)));
+        }
+        let held = stream.engine.first_held();
+        if held != stream.held {
+            if let Some(old) = std::mem::replace(&mut stream.held, held) {
+                self.held.remove(&(old, ix));
+            }
+            self.held.extend(held.map(|cursor| (cursor, ix)));
+        }
+        let busy = if stream.engine.is_busy() { stream.engine.held() } else { 0 };
+        self.busy_events =
+            self.busy_events + busy - std::mem::replace(&mut stream.busy_events, busy);
+    }
+
+    /// Starts, cancels and publishes what the touched streams wanted, now that it is durable.
+    async fn do_after(&mut self, touched: &[usize]) -> Result<(), RuntimeError> {
+        let mut batch = Vec::new();
+        let mut published = Vec::new();
+        for &ix in touched {
+            // What is added meanwhile is not durable yet.
+            for after in std::mem::take(&mut self.streams[ix].after) {
+                let stream = &mut self.streams[ix];
+                let name = stream.engine.stream();
+                match after {
+                    After::Start(job) => {
+                        let (run, attempt) = (job.run, job.attempt);
+                        match self.crews.start(name, *job) {
+                            Started::Later => self.under_way += 1,
+                            Started::Done(outcome) => {
+                                let input = Input::Result {
+                                    run,
+                                    attempt,
+                                    outcome: redacted(outcome, &self.plan),
+                                };
+                                let now = self.clock.now();
+                                self.tell(ix, now, input);
+                            }
+                        }
+                    }
+                    After::Cancel(run, attempt) => self.crews.cancel(name, run, attempt),
+                    After::Publish(parcel) => {
+                        let now = self.clock.now();
+                        batch.extend(
+                            parcel.items.iter().map(|item| outgoing(&self.plan, name, item, now)),
+                        );
+                        published.push((ix, parcel.number));
+                    }
+                }
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.sink.publish(&batch).await?;
+        self.sink.flush().await?;
+        for (ix, number) in published {
+            // Written with the next frame: if that is lost, the parcel is published again.
+            let stream = &mut self.streams[ix];
+            // For the engine no time passes, so this decides nothing that had to be done now.
+            let published = Input::Published(number);
+            let _accepted = stream.engine.handle(Timestamp::MIN, published);
+            stream.engine.drain_records(&mut stream.records);
+        }
+        Ok(())
+    }
+
+    /// Tells the source what is committed, in every stream.
+    async fn ack(&mut self, source: &mut impl Source) -> Result<(), RuntimeError> {
+        let committed = match self.held.first() {
+            Some((first, _)) => first.checked_sub(1),
+            None => self.last_cursor,
+        };
+        if let Some(cursor) = committed.filter(|_| committed > self.acked) {
+            self.acked = committed;
+            source.ack(Cursor(cursor)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn frame(stream: &Stream, at: Timestamp, records: u32, body: Bytes, marks: Vec<Mark>) -> Frame {
+    Frame { stream: stream.engine.stream().clone(), at, records, body, marks }
+}
+
+fn mark(record: &Record) -> Option<Mark> {
+    match record {
+        Record::Commit { slice, digest } => Some(Mark { slice: *slice, digest: digest.0 }),
+        _ => None,
+    }
+}
