@@ -48,8 +48,10 @@ impl Engine {
             (Timing::Async, Pace::Realtime) if spec.start == StartAt::Arrival => Some(slice),
             (Timing::Async, Pace::Realtime) => None,
         };
-        // A `let` run lands in its slice even if nothing else happens there.
-        if let (Timing::Let { .. }, Some(land_at)) = (spec.timing, land_at) {
+        // Its slice waits for the run and takes its output even if nothing else happens there.
+        if let Some(land_at) = land_at
+            && self.state.turn.as_ref().is_none_or(|turn| turn.slice != land_at)
+        {
             self.state.agenda.insert((land_at, crew));
         }
         let view = self.view(crew, spec, &run, slice);
