@@ -8,7 +8,7 @@ use live_crew::engine::Pace;
 use crate::sim::{Scenario, Tally, simulate};
 
 /// Slices simulated unless the environment says otherwise, all tests together.
-const SLICES: u64 = 240_000;
+const SLICES: u64 = 200_000;
 
 /// From this many slices on every sort of fault is seen.
 const ENOUGH: u64 = 20_000;
