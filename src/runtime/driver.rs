@@ -131,6 +131,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         }
         self.settle(source).await?;
         loop {
+            self.crews.breathe().await;
             if stop.is_some() && self.streams.iter().all(|stream| stream.engine.is_at_rest()) {
                 return Ok(Ending::Drained);
             }
