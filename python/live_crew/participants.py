@@ -63,23 +63,21 @@ class Participant:
 
 def participants_of(config: LiveConfig) -> Iterator[Participant]:
     """The crews that a configuration lists."""
+    source = config.origins.of(("crews",)).source
+    folder = Path(source.document.file).resolve().parent if source else Path.cwd()
     for entry in config.crews:
-        runtime = entry.runtime_of(config)
         if entry.python is None:
             raise ConfigError(f"`{entry.path}`: folders of CrewAI crews need `live-crew[crewai]`")
-        found = _import(entry.python, config.folder)
-        name = entry.name or runtime.crew
-        handler = found if isinstance(found, Handler) else as_handler(found)
-        given = runtime.model_dump(exclude_unset=True)
-        merged = {"triggers": list(handler.kinds), **handler.options, **given}
-        merged["crew"] = name or handler.name
-        yield Participant(merged["crew"], handler, _runtime(merged))
+        handler = as_handler(_import(entry.python, folder))
+        given = {name: getattr(entry.runtime, name) for name in entry.runtime.model_fields_set}
+        merged = {"triggers": handler.kinds, **handler.options, **given, "crew": entry.name}
+        yield Participant(entry.name, handler, _runtime(merged))
 
 
 def _runtime(keys: dict[str, Any]) -> CrewRuntime:
-    from live_crew.config import CrewRuntime
+    from live_crew.config import make_runtime
 
-    return CrewRuntime.from_keywords(**keys)
+    return make_runtime(**keys)
 
 
 def _import(spec: str, folder: Path) -> Any:

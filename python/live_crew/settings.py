@@ -32,7 +32,7 @@ class Settings:
     @classmethod
     def of(cls, config: LiveConfig | str | Path | None, given: dict[str, Any]) -> Settings:
         """Settings out of a configuration, or a path to one, and keywords."""
-        from live_crew.config import LiveConfig, load_config
+        from live_crew.config import LiveConfig, load_config, make_config
 
         given = dict(given)
         events = actions = backend = None
@@ -51,15 +51,14 @@ class Settings:
                 names = ", ".join(f"`{name}`" for name in given)
                 raise ConfigError(f"{names} cannot be given beside a loaded config; give them to `load_config`")
             return cls(config, events, actions, backend)
-        if config is None:
-            loaded = LiveConfig.from_keywords(**given)
-        else:
-            loaded = load_config(config, **given)
+        loaded = make_config(**given) if config is None else load_config(config, **given)
         return cls(loaded, events, actions, backend)
 
     def core(self, pace: str) -> dict[str, Any]:
         """What the core is told about every stream."""
-        return self.config.core(pace)
+        core = self.config.core(pace)
+        del core["pace"]
+        return core
 
     def pace_for(self, source: object) -> str:
         """What moves time: the clock when events are published live, else the events themselves."""
@@ -78,17 +77,17 @@ class Settings:
 
     def open_journal(self) -> Journal:
         """The journal, which is made when it is first written."""
-        path = self.config.journal_path
+        path = self.config.journal.path
         return Journal.memory() if path is None else Journal.file(str(path))
 
     def session(self) -> dict[str, Any]:
         """What a session is told beside its plan."""
         config = self.config
         journal = config.journal
-        in_memory = config.journal_path is None
-        window = config.acceptance
+        in_memory = journal.path is None
+        window = None if config.acceptance == "off" else config.acceptance
         return {
-            "grace_ms": config.drain_grace_ms,
+            "grace_s": config.drain_grace_s,
             "snapshot_every": journal.snapshot_every,
             "max_age_s": journal.retention.max_age_s,
             "max_bytes": journal.retention.max_bytes or (_MEMORY_BYTES if in_memory else None),

@@ -101,7 +101,7 @@ impl Reader {
             return Ok(None);
         };
         let payload = from_python(&payload, &self.json)
-            .map_err(|error| Refused::Answer(error.at("output.payload").to_string()))?;
+            .map_err(|error| Refused::Answer(error.message("output.payload")))?;
         let value = as_answer(&kind, &payload);
         let draft = Draft {
             kind,
@@ -133,7 +133,7 @@ impl Reader {
     ) -> Result<Output, Refused> {
         let value = plain(value)?;
         let answer = to_json(&value, &self.json)
-            .map_err(|error| Refused::Answer(error.at("output").to_string()))?;
+            .map_err(|error| Refused::Answer(error.message("output")))?;
         let templated = self.emits.payload.is_some() || self.emits.context.is_some();
         let (mut event, mut ctx) = (Json::Null, Json::Null);
         if templated {

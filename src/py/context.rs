@@ -115,7 +115,8 @@ impl RunContext {
     }
 
     fn read(&self, value: &Bound<'_, PyAny>, key: &str) -> PyResult<Json> {
-        to_json(value, &self.limits).map_err(|error| error.at(&format!("ctx[{key:?}]")).into())
+        to_json(value, &self.limits)
+            .map_err(|error| error.into_error(value.py(), &format!("ctx[{key:?}]")))
     }
 
     fn get_value<'py>(&mut self, py: Python<'py>, key: &str) -> PyResult<Option<Bound<'py, PyAny>>> {

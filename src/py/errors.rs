@@ -60,9 +60,7 @@ pub(super) fn plan_error(py: Python<'_>, error: &PlanError) -> PyErr {
             problems.append(dict)?;
         }
         let class = py.import("live_crew.errors")?.getattr("PlanError")?;
-        let raised = class.call1((error.to_string(),))?;
-        raised.setattr("problems", problems)?;
-        PyResult::Ok(PyErr::from_value(raised))
+        PyResult::Ok(PyErr::from_value(class.call1((error.to_string(), problems))?))
     };
     made().unwrap_or_else(|error| error)
 }

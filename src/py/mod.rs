@@ -20,6 +20,7 @@ mod input;
 mod io;
 mod journal;
 mod json;
+mod models_error;
 mod output;
 mod plan;
 mod pulse;

@@ -66,7 +66,7 @@ pub(super) struct Session {
 #[derive(Debug, Default, FromPyObject)]
 #[pyo3(from_item_all)]
 struct Settings {
-    grace_ms: Option<u32>,
+    grace_s: Option<u32>,
     snapshot_every: Option<u64>,
     max_age_s: Option<u32>,
     max_bytes: Option<u64>,
@@ -84,7 +84,7 @@ impl Settings {
         options.retention =
             Retention { max_age: self.max_age_s.map(Span::from_secs), max_bytes: self.max_bytes };
         options.snapshot_every = self.snapshot_every.unwrap_or(options.snapshot_every);
-        options.grace = self.grace_ms.map_or(options.grace, Span::from_ms);
+        options.grace = self.grace_s.map_or(options.grace, Span::from_secs);
         let acceptance = &mut options.acceptance;
         if self.any_ts {
             *acceptance = Acceptance::anything();
