@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from ._fields import JsonValue, Name, Section, Text, refuse_parts
 from ._file import shown_file
 from ._origins import Origin, Origins, Source
 from ._problems import validate
-from ._suggest import closest, shown
+from ._suggest import closest_file, shown
 from ._yaml import Where, load
 from .live import CrewEntry
 from .needs import CrewName
@@ -121,10 +122,7 @@ class CrewReader:
         if runtime is None:
             return None
         if line.name is not None and runtime.crew != line.name:
-            fields = runtime.model_fields_set
-            renamed = runtime.model_copy(update={"crew": line.name})
-            renamed.__pydantic_fields_set__.update(fields)
-            runtime = renamed
+            runtime = runtime.model_copy(update={"crew": line.name})
         return CrewEntry(
             name=runtime.crew, path=home, python=line.python, runtime=runtime, runtime_file=file
         )
@@ -165,7 +163,11 @@ class CrewReader:
             self._report(place, wrong)
             return None
         folders = (self.folder,) if home is None else (home, self.folder)
-        return self._inside(line.runtime, folders, place)
+        found = self._inside(line.runtime, folders, place)
+        if found is not None and not found.exists():
+            self._report(place, f"{shown(line.runtime)} is not there; {_near(found, *folders)}")
+            return None
+        return found
 
     def _inside(
         self, name: str, folders: tuple[Path, ...], at: Where, asked: str | None = None
@@ -215,10 +217,10 @@ def _written(source: Source) -> Origins:
     return Origins({(): Origin("file", source.document.file, source)})
 
 
-def _near(path: Path) -> str:
-    try:
-        there = [one.name for one in path.parent.iterdir() if one.is_dir()]
-    except OSError:
-        there = []
-    meant = closest(path.name, there)
+def _near(path: Path, *folders: Path) -> str:
+    there: list[str] = []
+    for folder in folders or (path.parent,):
+        with suppress(OSError):
+            there.extend(one.name for one in folder.iterdir())
+    meant = closest_file(path.name, there)
     return f"did you mean `{meant}`?" if meant else "create it or correct the path"
