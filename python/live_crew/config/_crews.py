@@ -218,9 +218,10 @@ def _written(source: Source) -> Origins:
 
 
 def _near(path: Path, *folders: Path) -> str:
+    """What was probably meant: a file in one of `folders`, or else a folder beside `path`."""
     there: list[str] = []
     for folder in folders or (path.parent,):
         with suppress(OSError):
-            there.extend(one.name for one in folder.iterdir())
+            there.extend(one.name for one in folder.iterdir() if one.is_file() == bool(folders))
     meant = closest_file(path.name, there)
     return f"did you mean `{meant}`?" if meant else "create it or correct the path"
