@@ -95,8 +95,8 @@ class CrewReader:
             self._report(at, f"{shown(item)} is no crew; write `- path: …` or `- python: …`")
             return None
         inline = item.get("runtime")
-        inline = inline if isinstance(inline, Mapping | CrewRuntime) else None
-        rest = {key: one for key, one in item.items() if inline is None or key != "runtime"}
+        is_inline = isinstance(inline, Mapping | CrewRuntime)
+        rest = {key: one for key, one in item.items() if key != "runtime" or not is_inline}
         line = validate(CrewLine, rest, self.origins, self.problems, at)
         if line is None:
             return None
@@ -106,16 +106,10 @@ class CrewReader:
         runtime: CrewRuntime | None
         if isinstance(inline, CrewRuntime):
             runtime = inline
-        elif inline is not None:
-            data = {"crew": name, **inline}
-            place = (*at, "runtime")
-            runtime = validate(CrewRuntime, data, self.origins, self.problems, place)
-            source = self.origins.of(place).source
-            if runtime is not None and source is not None:
-                runtime._origins = _written(Source(source.document, (*source.at, *place)))  # noqa: SLF001
+        elif isinstance(inline, Mapping):
+            runtime = self._here({"crew": name, **inline}, (*at, "runtime"))
         elif line.runtime is None and line.python is not None:
-            place = (*at, "python")
-            runtime = validate(CrewRuntime, {"crew": name}, self.origins, self.problems, place)
+            runtime = self._here({"crew": name}, at)
         else:
             file = self._runtime_file(line, home, at)
             runtime = runtime_of(file, name, self.problems) if file else None
@@ -126,6 +120,14 @@ class CrewReader:
         return CrewEntry(
             name=runtime.crew, path=home, python=line.python, runtime=runtime, runtime_file=file
         )
+
+    def _here(self, data: Mapping[str, Any], at: Where) -> CrewRuntime | None:
+        """A runtime that the configuration itself says."""
+        runtime = validate(CrewRuntime, data, self.origins, self.problems, at)
+        source = self.origins.of(at).source
+        if runtime is not None and source is not None:
+            runtime._origins = _written(Source(source.document, (*source.at, *at)))  # noqa: SLF001
+        return runtime
 
     def _home(self, line: CrewLine, at: Where) -> Path | None:
         """The folder of a crew, resolved."""

@@ -146,7 +146,7 @@ def test_a_problem_can_be_taken_apart(write: Write) -> None:
         ({"LIVE_CREW_SELECTR": "a"}, "LIVE_CREW_SELECTR: is no setting; did you mean `LIVE_CREW_SELECTOR`?"),
         ({"LIVE_CREW_KINDS": "[a b, 5]"}, "LIVE_CREW_KINDS[0]: `a b` is no kind; use 1 to 50 of A-Z a-z 0-9 _"),
         ({"LIVE_CREW_LIMITS": "{streams: 0}"}, "LIVE_CREW_LIMITS.streams: 0 is less than 1; use 1 or more"),
-        ({"LIVE_CREW_KINDS": "[a"}, "LIVE_CREW_KINDS: did not find expected ',' or ']'; check the brackets, quotes and indent around it"),
+        ({"LIVE_CREW_KINDS": "[a"}, "LIVE_CREW_KINDS: a list that was opened goes on; add `]`, or `,` before the next entry"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_environment_names_the_variable(

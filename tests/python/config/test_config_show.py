@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - a message is one line
 
+import copy
 import pickle
 import traceback
 from collections.abc import Callable
@@ -130,6 +131,21 @@ def test_a_runtime_read_alone_knows_its_place(write: Write) -> None:
     assert str(locate_problems(error, {"one": runtime.source})) == (
         "one.runtime.yaml:2:15: slice_stride: no"
     )
+
+
+def test_a_crew_without_a_runtime_is_where_it_is_listed(write: Write) -> None:
+    write("crews:\n  - python: pkg:handler\n")
+    config = load_config(env={})
+    error = PlanError("…", [{"crew": "handler", "field": None, "message": "would never run"}])
+    located = str(locate_problems(error, config.sources))
+    assert located == "live_crew_config.yaml:2:5: crews[0].crew: would never run"
+
+
+def test_a_configuration_can_be_sent_to_another_process(write: Write) -> None:
+    write("transport: {kind: nats, token: x}\ncrews: [{python: 'a:b'}]\nepoch: 2026-01-01\n")
+    config = load_config(env={})
+    assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301 - our own bytes
+    assert copy.deepcopy(config) == config
 
 
 def test_an_error_survives_a_process_border() -> None:

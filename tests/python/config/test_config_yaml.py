@@ -72,7 +72,7 @@ def test_anchors_and_merge_keys_work_and_keep_their_places() -> None:
         ("<<: 5\n", "1:5: `<<` merges mappings only; give it an alias of one"),
         ("kinds: &k [*k]\n", "1:8: an alias stands inside of what it names; remove it"),
         ("context: &c\n  <<: *c\n", "1:10: an alias stands inside of what it names; remove it"),
-        ("kinds: [goal\n", "2:1: did not find expected ',' or ']'; check the brackets, quotes and indent around it"),
+        ("kinds: [goal\n", "2:1: a list that was opened goes on; add `]`, or `,` before the next entry"),
         (b"slice_ms: \xff\n", "1:11: byte 0xff is not UTF-8; save the file as UTF-8"),
         ("slice_ms: 1\n\x01\n", "2:1: a character that YAML does not allow; remove it"),
         ("slice_ms: " + "9" * 5_000, "1:11: slice_ms: a number too long to read; put it in quotes"),
