@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     Clock, Crews, Runtime, RuntimeError, Started,
     driver::redacted,
-    outgoing::outgoing,
+    outgoing::Batch,
     stream::{After, Stream},
 };
 use crate::{
@@ -102,7 +102,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
 
     /// Starts, cancels and publishes what the touched streams wanted, now that it is durable.
     async fn do_after(&mut self, touched: &[usize]) -> Result<(), RuntimeError> {
-        let mut batch = Vec::new();
+        let mut batch = Batch::default();
         let mut published = Vec::new();
         for &ix in touched {
             // What is added meanwhile is not durable yet.
@@ -128,9 +128,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     After::Cancel(run, attempt) => self.crews.cancel(name, run, attempt),
                     After::Publish(parcel) => {
                         let now = self.clock.now();
-                        batch.extend(
-                            parcel.items.iter().map(|item| outgoing(&self.plan, name, item, now)),
-                        );
+                        for item in &parcel.items {
+                            batch.push(&self.plan, name, item, now);
+                        }
                         published.push((ix, parcel.number));
                     }
                 }
@@ -139,7 +139,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.sink.publish(&batch).await?;
+        self.sink.publish(&batch.into_messages()).await?;
         self.sink.flush().await?;
         for (ix, number) in published {
             // Written with the next frame: if that is lost, the parcel is published again.
