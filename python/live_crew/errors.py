@@ -144,6 +144,16 @@ class MultiCrewError(LiveCrewError):
             return {}
         return context
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MultiCrewError) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        place = (self.stream_id, self.slice, self.crew, self.run)
+        return (*place, self.reason, self.message, self.attempts)
+
     def __str__(self) -> str:
         place = f"crew `{self.crew}`, stream `{self.stream_id}`, slice {self.slice}"
         lines = [f"{place}: {self.reason}: {self.message}"]
