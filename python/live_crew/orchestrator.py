@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from live_crew.run import LiveRun
 if TYPE_CHECKING:
     from live_crew.config import LiveConfig
     from live_crew.result import RunResult
+    from live_crew.run import Watch
 
 __all__ = ["CrewOrchestrator", "Orchestrator"]
 
@@ -115,12 +116,7 @@ class Orchestrator:
                 "or use `start()` and `publish()`"
             )
         run = self._begin(given, actions=actions)
-        try:
-            self._result = await run.result()
-        finally:
-            run.close()
-            self._run = None
-        return self._result
+        return await self._end(run, run.result())
 
     def run_sync(self, source: Source | None = None, *, actions: str | Path | None = None) -> RunResult:
         """`run`, for scripts."""
@@ -146,12 +142,7 @@ class Orchestrator:
     async def stop(self, *, drain: bool = True) -> RunResult:
         """Finish what is under way and end; without `drain`, end at once."""
         run = self._live()
-        try:
-            self._result = await run.stop(drain=drain)
-        finally:
-            run.close()
-            self._run = None
-        return self._result
+        return await self._end(run, run.stop(drain=drain))
 
     async def __aenter__(self) -> Orchestrator:
         await self.start()
@@ -207,15 +198,39 @@ class Orchestrator:
             )
         self._participants[participant.name] = participant
 
-    def _begin(self, source: Source | None, *, actions: str | Path | None = None) -> LiveRun:
+    def _begin(
+        self,
+        source: Source | None,
+        *,
+        actions: str | Path | None = None,
+        watch: Watch | None = None,
+    ) -> LiveRun:
         if self._run is not None:
             raise LiveCrewError("the orchestrator is running already; `stop()` it, or make another one")
         pace = self._settings.pace_for(source)
         plan = self.plan(pace)
+        if self._result is not None and self._result.ending == "finished":
+            # Its streams have ended and take no more; a journal in memory is of no use to another run.
+            self._journal = self._settings.open_journal()
+        self._result = None
         self._run = LiveRun(
-            plan, self._participants, self._settings, self._journal, source, actions=actions
+            plan,
+            self._participants,
+            self._settings,
+            self._journal,
+            source,
+            actions=actions,
+            watch=watch,
         )
         return self._run
+
+    async def _end(self, run: LiveRun, ended: Coroutine[Any, Any, RunResult]) -> RunResult:
+        try:
+            self._result = await ended
+        finally:
+            run.close()
+            self._run = None
+        return self._result
 
     def _live(self) -> LiveRun:
         if self._run is None:
