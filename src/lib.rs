@@ -22,3 +22,6 @@ pub mod runtime;
 pub mod store;
 #[cfg(feature = "runtime")]
 pub mod transport;
+
+#[cfg(feature = "python")]
+mod py;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ConfigError", "LiveCrewError", "PlanError"]
+__all__ = ["ConfigError", "LiveCrewError", "ModelError", "PlanError"]
 
 
 class LiveCrewError(Exception):
@@ -11,6 +11,10 @@ class LiveCrewError(Exception):
 
 class ConfigError(LiveCrewError, ValueError):
     """A configuration file, an environment variable or a keyword says what cannot be."""
+
+
+class ModelError(LiveCrewError, ValueError):
+    """A value that is no event, no action or no JSON: names the field and what would be right."""
 
 
 class PlanError(ConfigError):
