@@ -49,6 +49,11 @@ class TypedModel(GenericAlias):
             fields["payload"] = check(of, fields.get("payload"))
         return self.__origin__(*args, **fields)
 
+    @property
+    def __live_crew_payload__(self) -> Any:
+        """The type of the payload: what tells a typed model from every other hint."""
+        return self.__args__[0]
+
     def create(self, kind: str, payload: Any = None, **fields: Any) -> Action:
         """`Action.create` with a payload that is checked."""
         return self.__origin__.create(kind, check(self.__args__[0], payload), **fields)
@@ -89,7 +94,7 @@ class TypedModel(GenericAlias):
         return super().__getattribute__(name)
 
 
-_OWN = frozenset(name for name in vars(TypedModel) if name[:2] != "__")
+_OWN = {name for name in vars(TypedModel) if name[:2] != "__"} | {"__live_crew_payload__"}
 
 
 def check(of: Any, value: Any) -> TypedPayload:

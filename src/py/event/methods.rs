@@ -123,7 +123,7 @@ impl Event {
         PyString::new(py, &String::from_utf8_lossy(&model::to_json(self)))
     }
 
-    /// Reads a mapping with `ts`, `kind`, `stream_id` and `payload`; an event is given back.
+    /// Reads a mapping of fields; an event is given back as it is.
     #[classmethod]
     fn model_validate<'py>(
         class: &Bound<'py, PyType>,
