@@ -1,29 +1,67 @@
-# Everything a developer runs. Each recipe is a line or two: no tool is hidden here.
+# Everything a developer runs. Each recipe is a few lines: no tool is hidden here.
 
 CARGO ?= cargo
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PYO3_PYTHON := $(abspath $(BIN))/python
 
-.PHONY: demo test lint fmt bench simulate
+.PHONY: build demo test test-rust test-python test-wheel lint fmt bench bench-rust bench-python simulate
 
-## two crews on a file of events, journaled and verified
-demo:
+## the package, built and installed into its own environment
+build: $(VENV)/ready
+	$(BIN)/maturin develop --quiet
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group dev "pydantic>=2.10" "PyYAML>=6" "rich>=13" "typer>=0.15"
+	touch $@
+
+## two crews on a file of events, journaled, explained and verified; offline
+demo: build
+	$(BIN)/python examples/01_hello_world/main.py
 	$(CARGO) run --quiet --example first_stream
 
-## every test, without Python
-test:
+## every test
+test: test-rust test-python
+
+test-rust:
 	$(CARGO) test --quiet
 
-## formatting, lints and walls, warnings are errors
-lint:
+test-python: build
+	$(BIN)/python -m pytest --quiet
+	$(BIN)/python -m mypy.stubtest live_crew._core
+
+## the wheel as users get it, tested on every Python of this machine
+test-wheel: $(VENV)/ready
+	$(BIN)/maturin build --quiet --out target/wheels
+	$(BIN)/python tests/wheel.py target/wheels
+
+## formatting, lints, types and walls; warnings are errors
+lint: $(VENV)/ready
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
+	$(CARGO) clippy --features python --quiet -- -D warnings
 	$(CARGO) check --no-default-features --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy
 
-fmt:
+fmt: $(VENV)/ready
 	$(CARGO) fmt
+	$(BIN)/ruff check --quiet --fix
+	$(BIN)/ruff format --quiet
 
 ## speed, printed; takes minutes
-bench:
+bench: bench-rust bench-python
+
+bench-rust:
 	$(CARGO) bench --quiet
+
+bench-python: $(VENV)/ready
+	$(BIN)/maturin develop --quiet --release
+	$(BIN)/python benches/python/run.py
 
 ## the simulator, as long as you like: make simulate SLICES=5000000
 SLICES ?= 2000000

@@ -11,17 +11,17 @@
 //! | [`store`] | journals: memory, SQLite | `wire` and below |
 //! | [`transport`] | where events come from and actions go to | `wire` and below |
 //! | [`runtime`] | the one loop that drives all of it | everything above |
+//! | `py` | the Python face | everything above |
 
 pub mod engine;
 pub mod json;
 pub mod wire;
 
+#[cfg(feature = "python")]
+mod py;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 #[cfg(feature = "runtime")]
 pub mod store;
 #[cfg(feature = "runtime")]
 pub mod transport;
-
-#[cfg(feature = "python")]
-mod py;

@@ -100,6 +100,14 @@ impl Need {
             Self::Crew { offset, .. } | Self::Event { offset, .. } => *offset,
         }
     }
+
+    /// The crew or the kind needed.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Crew { crew, .. } => crew.as_str(),
+            Self::Event { kind, .. } => kind.as_str(),
+        }
+    }
 }
 
 impl std::fmt::Display for Need {

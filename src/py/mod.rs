@@ -1,25 +1,57 @@
-//! The Python face: what Python sees of live-crew, as the module `live_crew._core`.
-#![allow(dead_code, unused_imports, reason = "the driver of runs, which comes next, uses the rest")]
+//! The Python face of the core: convert, call, raise. No logic lives here.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
+//! | `crews`, `run` | crews that are Python code |
+//! | `context`, `answers` | what a run reads and writes, what it answered |
+//! | `input`, `output`, `stores` | sources, sinks and stores decided at run time |
+//! | `plan`, `spec` | crews and settings as Python declares them |
+//! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
+//! | `event`, `action`, `events` | the models; `model`, `fields`, `payload`, `time` are what they share |
+//! | `json` | Python values to canonical JSON and back |
 
 mod action;
+mod answers;
+mod context;
+mod crews;
+mod errors;
 mod event;
 mod events;
 mod fields;
+mod input;
+mod io;
+mod journal;
 mod json;
 mod model;
 mod models_error;
+mod output;
 mod payload;
+mod plan;
+mod pulse;
+mod run;
+mod session;
+mod spec;
+mod stores;
+mod summary;
 mod time;
 
 use pyo3::prelude::*;
 
-#[pymodule]
+/// The compiled part of `live_crew`.
+#[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     action::register(module)?;
     event::register(module)?;
     events::register(module)?;
     fields::register(module)?;
     payload::register(module)?;
     time::register(module)?;
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add_class::<context::RunContext>()?;
+    module.add_class::<journal::Journal>()?;
+    module.add_class::<plan::Plan>()?;
+    module.add_class::<run::Run>()?;
+    module.add_class::<session::Session>()?;
+    Ok(())
 }

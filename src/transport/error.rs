@@ -81,6 +81,9 @@ pub enum TransportError {
     /// The other side of a memory channel is gone.
     #[error("the channel is closed: its source was dropped; publish before the run ends")]
     Closed,
+    /// A transport of the program's own failed, and says why.
+    #[error("{0}")]
+    Custom(String),
 }
 
 impl TransportError {

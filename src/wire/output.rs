@@ -22,6 +22,7 @@ const ACTION_KEYS: &[&str] =
 
 /// How a crew's answer becomes actions, as `emits` in the configuration says it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Emits {
     /// The kind of actions that do not name their own; absent means `<crew>_result`.
     pub kind: Option<Kind>,

@@ -1,0 +1,122 @@
+"""Threads for handlers that may block: live runs, and runs with a deadline."""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from live_crew._core import Run
+from live_crew.errors import HandlerExit
+
+__all__ = ["Workers"]
+
+_MOST_THREADS = 64
+
+
+class _Job:
+    """A run on its way through a thread."""
+
+    __slots__ = ("function", "is_given_up", "run", "takes_context")
+
+    def __init__(self, function: Callable[..., Any], run: Run, *, takes_context: bool) -> None:
+        self.function = function
+        self.run = run
+        self.takes_context = takes_context
+        self.is_given_up = False
+
+    def do(self) -> None:
+        try:
+            run = self.run
+            answer = self.function(run.event, run.ctx) if self.takes_context else self.function(run.event)
+        except SystemExit as error:
+            self.run.fail(HandlerExit(error.code))
+        except BaseException as error:  # noqa: BLE001 (nothing a handler raises may end a thread)
+            self.run.fail(error)
+        else:
+            self.run.complete(answer)
+
+
+class Workers:
+    """Daemon threads, made when needed. One that is stuck is given up and replaced.
+
+    They are daemons so that a handler that never returns cannot hold up the end of the program.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._idle = 0
+        self._context = contextvars.copy_context()
+        self._is_closed = False
+
+    def submitter(self, function: Callable[..., Any], *, takes_context: bool) -> Callable[[Run], Any]:
+        """What the core calls with each run of a handler."""
+
+        def submit(run: Run) -> _Handle:
+            job = _Job(function, run, takes_context=takes_context)
+            self._put(job)
+            return _Handle(self, job)
+
+        return submit
+
+    def close(self) -> None:
+        """Let idle threads go; busy ones go when they are done."""
+        with self._lock:
+            self._is_closed = True
+            threads = self._threads
+        for _ in range(threads):
+            self._jobs.put(None)
+
+    def give_up(self, job: _Job) -> None:
+        """Stop counting on the thread that works on a job."""
+        with self._lock:
+            if not job.is_given_up:
+                job.is_given_up = True
+                self._threads -= 1
+                self._grow()
+
+    def _put(self, job: _Job) -> None:
+        self._jobs.put(job)
+        with self._lock:
+            self._grow()
+
+    def _grow(self) -> None:
+        if self._idle < self._jobs.qsize() and self._threads < _MOST_THREADS:
+            self._threads += 1
+            name = f"live-crew handler {self._threads}"
+            threading.Thread(target=self._context.copy().run, args=(self._work,), name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            job = self._jobs.get()
+            with self._lock:
+                self._idle -= 1
+            if job is None:
+                return
+            job.do()
+            with self._lock:
+                if job.is_given_up:
+                    # Another thread has its place.
+                    return
+                if self._is_closed and self._jobs.empty():
+                    self._threads -= 1
+                    return
+
+
+class _Handle:
+    """What the core cancels when a run has taken too long."""
+
+    __slots__ = ("_job", "_workers")
+
+    def __init__(self, workers: Workers, job: _Job) -> None:
+        self._workers = workers
+        self._job = job
+
+    def cancel(self) -> None:
+        self._workers.give_up(self._job)

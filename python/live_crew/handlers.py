@@ -1,0 +1,140 @@
+"""`@event_handler`: a function that reacts to events."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from live_crew.errors import HandlerError
+
+__all__ = ["Handler", "event_handler"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Handler(Generic[P, R]):
+    """A function with the kinds of events it reacts to. Calling it calls the function."""
+
+    def __init__(self, function: Callable[P, R], kinds: tuple[str, ...], options: dict[str, Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.kinds = kinds
+        self.options = options
+        self.takes_context = _takes_context(function)
+
+    @property
+    def name(self) -> str:
+        """The name of its crew."""
+        return str(self.options.get("crew") or _name(self.function))
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its answer has to be awaited."""
+        call = getattr(self.function, "__call__", None)  # noqa: B004 (an object's own is asked)
+        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
+
+    @property
+    def event_type(self) -> Any:
+        """`Event[Model]` if the function declares one, else nothing."""
+        try:
+            hints = typing.get_type_hints(self.function)
+            first = next(iter(inspect.signature(self.function).parameters))
+        except (NameError, TypeError, ValueError, StopIteration, AttributeError):
+            return None
+        hint = hints.get(first)
+        return hint if hasattr(hint, "__live_crew_payload__") else None
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of its code, so that a journal tells when it was another (rule J6)."""
+        try:
+            text = inspect.getsource(self.function)
+        except (OSError, TypeError):
+            code = getattr(self.function, "__code__", None)
+            text = repr((code.co_code, code.co_consts, code.co_names) if code else self.function)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<handler {self.name} for {', '.join(self.kinds)}>"
+
+
+@overload
+def event_handler(kinds: Callable[P, R], /) -> Handler[P, R]: ...
+@overload
+def event_handler(
+    kinds: str | Iterable[str] = ..., /, **options: Any
+) -> Callable[[Callable[P, R]], Handler[P, R]]: ...
+def event_handler(kinds: Any = "*", /, **options: Any) -> Any:
+    """Make a function react to events of some kinds: a name, a glob, a list; without, to all.
+
+    The function takes the event, and if it wants the shared context: `def greet(event, ctx)`.
+    It may be `async`. Keywords are the keys of `runtime.yaml`: `timeout_ms`, `needs`, `batch` …
+    """
+    if callable(kinds) and not options:
+        return Handler(kinds, ("*",), {})
+    wanted = kinds_of(kinds)
+    return lambda function: Handler(function, wanted, options)
+
+
+def kinds_of(kinds: object) -> tuple[str, ...]:
+    """One kind, glob or several, as a tuple."""
+    if isinstance(kinds, str):
+        return (kinds,)
+    if isinstance(kinds, Iterable):
+        wanted = tuple(kinds)
+        if wanted and all(isinstance(kind, str) for kind in wanted):
+            return wanted
+    raise HandlerError(
+        f"a handler reacts to kinds of events, not to {kinds!r}; "
+        'give a name, a glob such as "goal_*", or a list of them'
+    )
+
+
+def as_handler(handler: Any, kinds: object = None, options: dict[str, Any] | None = None) -> Handler[..., Any]:
+    """A handler out of a function or a handler; kinds and options given here come first."""
+    if isinstance(handler, Handler):
+        wanted = handler.kinds if kinds is None else kinds_of(kinds)
+        return Handler(handler.function, wanted, {**handler.options, **(options or {})})
+    if not callable(handler):
+        raise HandlerError(f"a handler is a function, not {handler!r}; decorate one with `@event_handler`")
+    return Handler(handler, ("*",) if kinds is None else kinds_of(kinds), options or {})
+
+
+def _name(function: Any) -> str:
+    name = getattr(function, "__name__", None) or type(function).__name__
+    cleaned = "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in name)
+    return cleaned.strip("_")[:64] or "handler"
+
+
+def _takes_context(function: Any) -> bool:
+    """Whether the function takes `ctx` too; an error if it can be called with neither."""
+    name = getattr(function, "__qualname__", repr(function))
+    if inspect.isclass(function) or not callable(function):
+        raise HandlerError(f"`{name}` is no function; a handler is called with each event")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise HandlerError(f"handler `{name}` yields; return a list of actions instead")
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    is_variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    required = [p.name for p in positional[2:] if p.default is p.empty]
+    keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if not positional and not is_variadic:
+        raise HandlerError(f"handler `{name}` takes no event; write `def {name}(event)` or `def {name}(event, ctx)`")
+    if required or keywords:
+        unknown = ", ".join(f"`{name}`" for name in required + keywords)
+        raise HandlerError(
+            f"handler `{name}` wants {unknown}, which nobody gives it; "
+            "it is called with the event and, if it takes two, with ctx"
+        )
+    return is_variadic or len(positional) > 1

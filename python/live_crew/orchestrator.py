@@ -1,0 +1,235 @@
+"""The orchestrator: crews, the events they react to, and everything that can be asked of a run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from live_crew._core import Journal, Plan
+from live_crew.errors import ConfigError, LiveCrewError, MultiCrewError
+from live_crew.handlers import Handler, as_handler
+from live_crew.models import Action, Event
+from live_crew.participants import Participant, participants_of
+from live_crew.run import LiveRun
+
+if TYPE_CHECKING:
+    from live_crew.config import LiveConfig
+    from live_crew.result import RunResult
+
+__all__ = ["CrewOrchestrator", "Orchestrator"]
+
+Source = str | Path | Iterable[Any] | AsyncIterable[Any]
+
+
+class Orchestrator:
+    """Runs crews over streams of events, in a deterministic order.
+
+    Keywords are the keys of `live_crew_config.yaml`. `journal` may be a path, `transport` and
+    `context` objects with the protocols of `live_crew.transports`.
+    """
+
+    def __init__(self, *, config: LiveConfig | str | Path | None = None, **settings: Any) -> None:
+        from live_crew.settings import Settings
+
+        self._settings = Settings.of(config, settings)
+        self._participants: dict[str, Participant] = {}
+        self._source: Source | None = None
+        self._journal = self._settings.open_journal()
+        self._run: LiveRun | None = None
+        self._result: RunResult | None = None
+        for participant in participants_of(self._settings.config):
+            self._add(participant)
+
+    # -- made from files -------------------------------------------------------------------
+
+    @classmethod
+    def from_file(cls, events: str | Path, **settings: Any) -> Orchestrator:
+        """Make an orchestrator that runs over a file of events."""
+        orchestrator = cls(**settings)
+        orchestrator._source = events
+        return orchestrator
+
+    @classmethod
+    def from_config(cls, path: str | Path | None = None, **settings: Any) -> Orchestrator:
+        """Make an orchestrator as a configuration file says; without a path it is looked for."""
+        from live_crew.config import load_config
+
+        return cls(config=load_config(path), **settings)
+
+    # -- crews -----------------------------------------------------------------------------
+
+    def register_handler(self, handler: Any, kinds: object = None, **runtime: Any) -> Handler[..., Any]:
+        """Add a function; `kinds` and the keys of `runtime.yaml` override its decorator's."""
+        made = as_handler(handler, kinds, runtime)
+        self._add(Participant.from_handler(made))
+        return made
+
+    def register_crew(self, name: str, crew: Any, triggers: object = None, **runtime: Any) -> None:
+        """Add a crew under a name; keywords are the keys of `runtime.yaml`."""
+        if triggers is not None:
+            runtime["triggers"] = [triggers] if isinstance(triggers, str) else list(triggers)  # type: ignore[call-overload]
+        self._add(Participant.from_crew(name, crew, runtime))
+
+    def with_crews(self, crews: Mapping[str, Any]) -> Orchestrator:
+        """Add several: a name to a handler, or to a mapping with `crew` and `runtime.yaml` keys."""
+        for name, crew in crews.items():
+            if isinstance(crew, Mapping):
+                runtime = dict(crew)
+                try:
+                    what = runtime.pop("crew")
+                except KeyError:
+                    raise ConfigError(f"`{name}` names no `crew`; give {{'crew': …, 'triggers': […]}}") from None
+                self.register_crew(name, what, **runtime)
+            else:
+                self.register_crew(name, crew)
+        return self
+
+    @property
+    def crews(self) -> list[str]:
+        """The names of the crews, in the order in which a slice takes them."""
+        return self.plan().crews
+
+    def plan(self, pace: str | None = None) -> Plan:
+        """Check the crews against each other; raises `PlanError` with everything that is wrong."""
+        pace = pace or self._settings.pace_for(self._source)
+        crews = [participant.core() for participant in self._participants.values()]
+        return Plan(crews, self._settings.core(pace), pace)
+
+    # -- runs ------------------------------------------------------------------------------
+
+    async def run(self, source: Source | None = None, *, actions: str | Path | None = None) -> RunResult:
+        """Run over a source until it ends: a file, `"-"`, events, or an async iterator of them.
+
+        Files and events run in virtual time, as fast as possible. With `actions` the actions are
+        written to that file as JSON Lines and not kept in the result.
+        """
+        given = self._source if source is None else source
+        if given is None:
+            given = self._settings.default_source()
+        if given is None:
+            raise ConfigError(
+                'there is nothing to run over; give a source: `run("events.json")`, '
+                "or use `start()` and `publish()`"
+            )
+        run = self._begin(given, actions=actions)
+        try:
+            self._result = await run.result()
+        finally:
+            run.close()
+            self._run = None
+        return self._result
+
+    def run_sync(self, source: Source | None = None, *, actions: str | Path | None = None) -> RunResult:
+        """`run`, for scripts."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run(source, actions=actions))
+        raise LiveCrewError("`run_sync` is for scripts; an event loop runs here, so use `await orchestrator.run(…)`")
+
+    async def start(self) -> None:
+        """Begin to take in what `publish` gives, in real time."""
+        self._begin(None)
+
+    async def publish(self, event: Event[Any] | Mapping[str, Any]) -> None:
+        """Hand over an event; waits while ten thousand are waiting already."""
+        await self._live().publish(event)
+
+    async def actions(self) -> AsyncIterator[Action[Any]]:
+        """Yield actions as slices are committed, until the run has stopped."""
+        async for action in self._live().actions():
+            yield action
+
+    async def stop(self, *, drain: bool = True) -> RunResult:
+        """Finish what is under way and end; without `drain`, end at once."""
+        run = self._live()
+        try:
+            self._result = await run.stop(drain=drain)
+        finally:
+            run.close()
+            self._run = None
+        return self._result
+
+    async def __aenter__(self) -> Orchestrator:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._run is not None:
+            await self.stop(drain=error is None)
+
+    @property
+    def result(self) -> RunResult | None:
+        """What the last run gave."""
+        return self._result
+
+    # -- questions -------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Journal:
+        """Where everything is written down."""
+        return self._journal
+
+    def explain(self, crew: str, slice: int, *, stream_id: str | None = None) -> str:  # noqa: A002
+        """Say why a crew ran, waits, or did not run in a slice."""
+        told = self._journal.explain(self._stream(stream_id), crew, slice)
+        return str(told["text"])
+
+    def context_at(self, stream_id: str, slice: int) -> dict[str, Any]:  # noqa: A002
+        """Give the context of a stream as it was after a slice."""
+        context: dict[str, Any] = self._journal.context_at(stream_id, slice)
+        return context
+
+    def get_error_details(self, crew: str, slice: int | None = None) -> MultiCrewError | None:  # noqa: A002
+        """Give the last error of a crew, of one slice if given: needs, context, what helps."""
+        errors = self._run.errors() if self._run else self._result.errors if self._result else []
+        if crew not in self._participants:
+            from live_crew._words import did_you_mean
+
+            raise LiveCrewError(f"there is no crew `{crew}`{did_you_mean(crew, self._participants)}")
+        fitting = [e for e in errors if e.crew == crew and slice in (None, e.slice)]
+        return fitting[-1] if fitting else None
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _add(self, participant: Participant) -> None:
+        if participant.name in self._participants:
+            raise ConfigError(
+                f"there is a crew `{participant.name}` already; give this one another name with `crew=`"
+            )
+        self._participants[participant.name] = participant
+
+    def _begin(self, source: Source | None, *, actions: str | Path | None = None) -> LiveRun:
+        if self._run is not None:
+            raise LiveCrewError("the orchestrator is running already; `stop()` it, or make another one")
+        pace = self._settings.pace_for(source)
+        plan = self.plan(pace)
+        self._run = LiveRun(
+            plan, self._participants, self._settings, self._journal, source, actions=actions
+        )
+        return self._run
+
+    def _live(self) -> LiveRun:
+        if self._run is None:
+            raise LiveCrewError("the orchestrator is not running; `await orchestrator.start()` first")
+        return self._run
+
+    def _stream(self, stream_id: str | None) -> str:
+        if stream_id is not None:
+            return stream_id
+        streams = [summary["stream_id"] for summary in self._journal.streams()]
+        if len(streams) == 1:
+            return str(streams[0])
+        known = ", ".join(f"`{stream}`" for stream in streams[:5]) or "none yet"
+        raise LiveCrewError(f"say which stream with `stream_id=`; the journal has {known}")
+
+
+CrewOrchestrator = Orchestrator

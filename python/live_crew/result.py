@@ -1,0 +1,128 @@
+"""What a run gave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from live_crew.errors import MultiCrewError
+from live_crew.models import Action
+
+__all__ = ["Actions", "Refusal", "RunResult"]
+
+
+class Actions(Sequence[Action]):
+    """Actions, decoded when they are looked at."""
+
+    def __init__(self, bodies: list[bytes]) -> None:
+        self._bodies = bodies
+
+    @overload
+    def __getitem__(self, index: int) -> Action: ...
+    @overload
+    def __getitem__(self, index: slice) -> Actions: ...
+    def __getitem__(self, index: int | slice) -> Action | Actions:
+        if isinstance(index, slice):
+            return Actions(self._bodies[index])
+        return Action.model_validate_json(self._bodies[index])
+
+    def __len__(self) -> int:
+        return len(self._bodies)
+
+    def __iter__(self) -> Iterator[Action]:
+        return map(Action.model_validate_json, self._bodies)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Actions):
+            return self._bodies == other._bodies
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} actions>"
+
+    def to_jsonl(self) -> bytes:
+        """All of them as JSON Lines."""
+        return b"".join(body + b"\n" for body in self._bodies)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Input that was refused: why, and where it stood."""
+
+    reason: str
+    source: str
+    line: int | None
+    column: int | None
+    raw: str
+
+    @classmethod
+    def read(cls, body: bytes) -> Refusal:
+        """A dead letter as the core writes it."""
+        letter = json.loads(body)
+        place = letter.get("place") or {}
+        return cls(
+            reason=letter.get("reason", letter.get("policy", "late")),
+            source=letter.get("source", "late"),
+            line=place.get("line"),
+            column=place.get("column"),
+            raw=letter.get("raw", ""),
+        )
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+        return f"{place}: {self.reason}"
+
+
+@dataclass
+class RunResult:
+    """What a run gave: actions, the context of each stream, errors, and what was counted."""
+
+    actions: Actions
+    context: dict[str, dict[str, Any]]
+    errors: list[MultiCrewError]
+    refused: list[Refusal]
+    digests: dict[str, str | None]
+    events_processed: int
+    actions_published: int
+    ending: str
+    counters: dict[str, int] = field(repr=False, default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no crew failed and no input was refused."""
+        return not self.errors and not self.counters.get("refused") and self.ending != "aborted"
+
+    def raise_for_errors(self) -> None:
+        """Raise the first error, if there is one."""
+        if self.errors:
+            raise self.errors[0]
+
+    def model_dump(self) -> dict[str, Any]:
+        """Everything as plain data, for JSON."""
+        return {
+            "ok": self.ok,
+            "ending": self.ending,
+            "events_processed": self.events_processed,
+            "actions_published": self.actions_published,
+            "counters": self.counters,
+            "digests": self.digests,
+            "context": self.context,
+            "actions": [action.model_dump(mode="json") for action in self.actions],
+            "errors": [
+                {
+                    "crew": error.crew,
+                    "stream_id": error.stream_id,
+                    "slice": error.slice,
+                    "run": error.run,
+                    "reason": error.reason,
+                    "message": error.message,
+                    "suggestions": error.suggestions,
+                }
+                for error in self.errors
+            ],
+            "refused": [str(refusal) for refusal in self.refused],
+        }

@@ -1,0 +1,224 @@
+"""One run of an orchestrator, on the event loop that began it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from live_crew._core import Journal, Plan, Session
+from live_crew._drive import Drive, spawner
+from live_crew._suggestions import suggestions_for
+from live_crew._workers import Workers
+from live_crew.errors import ConfigError, LiveCrewError, MultiCrewError
+from live_crew.models import Action, Event
+from live_crew.result import Actions, Refusal, RunResult
+from live_crew.transports import EventTransport
+
+if TYPE_CHECKING:
+    from live_crew.participants import Participant
+    from live_crew.settings import Settings
+
+__all__ = ["LiveRun"]
+
+Message = tuple[str, str | None, bytes]
+
+
+class LiveRun:
+    """A session of the core with everything Python adds: sources, transports, results."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        participants: Mapping[str, Participant],
+        settings: Settings,
+        journal: Journal,
+        source: Any,
+        *,
+        actions: str | Path | None = None,
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._workers = Workers()
+        self._errors: list[MultiCrewError] = []
+        self._refused: list[Refusal] = []
+        self._causes: dict[tuple[str, str, str], tuple[int, BaseException]] = {}
+        self._bodies: list[bytes] = []
+        self._said: deque[bytes] = deque()
+        self._pump: asyncio.Task[None] | None = None
+        self._summary: dict[str, Any] | None = None
+        out = _outputs(actions, settings)
+        self._keeps = out is None and settings.actions is None
+        members = [p.member(plan.pace, self._workers) for p in participants.values()]
+        session = Session(
+            plan,
+            members,
+            source=_core_source(source),
+            journal=journal,
+            spawn=spawner(),
+            settings=settings.session(plan.pace),
+            keep_actions=self._keeps,
+            actions_path=out[0] if out else None,
+            problems_path=out[1] if out else None,
+            relay=settings.actions is not None,
+        )
+        self._drive = Drive(session, self._publish_actions if settings.actions else None)
+        self._session = session
+        if isinstance(source, (EventTransport, AsyncIterable)):
+            stream = source.events() if isinstance(source, EventTransport) else source
+            self._pump = asyncio.ensure_future(self._feed(stream))
+
+    async def result(self) -> RunResult:
+        """Wait for the end."""
+        self._summary = await self._drive.wait()
+        if self._pump is not None:
+            await self._pump
+        return self._make_result(self._summary)
+
+    async def publish(self, event: Event[Any] | Mapping[str, Any]) -> None:
+        """Hand over an event; waits while the queue is full."""
+        made = event if isinstance(event, Event) else Event.model_validate(event)
+        while not self._session.publish(made):
+            await self._drive.stepped()
+            if self._drive.is_over:
+                raise LiveCrewError("the run is over and takes no more events")
+        if self._drive.is_over:
+            raise LiveCrewError("the run is over and takes no more events")
+
+    async def actions(self) -> AsyncIterator[Action[Any]]:
+        """Actions as they are committed."""
+        if not self._keeps:
+            raise LiveCrewError("actions go to a file or a transport in this run; read them there")
+        while True:
+            self._collect()
+            while self._said:
+                yield Action.model_validate_json(self._said.popleft())
+            if self._drive.is_over:
+                return
+            await self._drive.stepped()
+
+    async def stop(self, *, drain: bool) -> RunResult:
+        """End the run, and wait for its end."""
+        if drain:
+            self._session.drain()
+        else:
+            self._session.abort()
+        self._drive.step_soon()
+        return await self.result()
+
+    def close(self) -> None:
+        """Let go of everything; what still runs is dropped."""
+        if self._pump is not None and not self._pump.done():
+            self._pump.cancel()
+        self._drive.close()
+        self._workers.close()
+
+    def errors(self) -> list[MultiCrewError]:
+        """The errors so far."""
+        self._collect()
+        return self._errors
+
+    # -- inside ----------------------------------------------------------------------------
+
+    async def _feed(self, events: AsyncIterable[Any]) -> None:
+        try:
+            async for event in events:
+                await self.publish(event)
+        finally:
+            self._session.end_input()
+            self._drive.step_soon()
+
+    async def _publish_actions(self, batch: list[Message]) -> None:
+        transport = self._settings.actions
+        for channel, _, body in batch:
+            if channel == "action" and transport is not None:
+                await transport.publish(Action.model_validate_json(body))
+
+    def _collect(self) -> None:
+        """Take over what the session said since the last time."""
+        bodies = self._session.take_actions()
+        self._bodies += bodies
+        self._said.extend(bodies)
+        for raised in self._session.take_raised():
+            key = (raised["stream_id"], raised["crew"], raised["run"])
+            self._causes[key] = (raised["attempt"], raised["exception"])
+        for channel, stream, body in self._session.take_problems():
+            if channel == "error":
+                self._errors.append(self._error(stream or "", json.loads(body)))
+            elif channel == "dead_letter":
+                self._refused.append(Refusal.read(body))
+
+    def _error(self, stream: str, told: dict[str, Any]) -> MultiCrewError:
+        said = told["payload"]
+        crew, slice_index = str(said.get("crew", "")), int(said["slice"])
+        run, reason = said.get("run"), said["reason"]
+        attempts, cause = self._causes.get((stream, crew, str(run)), (1, None))
+        missing = list(said.get("missing", []))
+        if reason == "ctx_conflict":
+            message = f"`{said['path']}` was written by {said['first']} and by {said['last']}"
+        else:
+            message = said.get("message", reason)
+        error = MultiCrewError(
+            message,
+            crew=crew,
+            stream_id=stream,
+            slice=slice_index,
+            timestamp=told["ts"],
+            run=f"{crew}/{run}" if run else None,
+            reason=reason,
+            attempts=attempts,
+            suggestions=suggestions_for(reason, crew, slice_index, missing),
+            journal=self._journal,
+        )
+        error.__cause__ = cause
+        return error
+
+    def _make_result(self, summary: dict[str, Any]) -> RunResult:
+        self._collect()
+        streams = summary["streams"]
+        counts = summary["counts"]
+        return RunResult(
+            actions=Actions(self._bodies),
+            context={name: state["context"] for name, state in streams.items()},
+            errors=self._errors,
+            refused=self._refused,
+            digests={name: state["digest"] for name, state in streams.items()},
+            events_processed=summary["counters"]["events"],
+            actions_published=counts["actions"],
+            ending=summary["ending"],
+            counters={**summary["counters"], "errors": counts["errors"], "refused": counts["refused"]},
+        )
+
+
+def _outputs(actions: str | Path | None, settings: Settings) -> tuple[str, str] | None:
+    """The files that actions and problems go to, if they go to files."""
+    transport = settings.config.transport
+    if actions is not None:
+        path = Path(actions)
+        return (os.fspath(path), os.fspath(path.with_name(path.name + ".errors.jsonl")))
+    if transport.kind == "file" and transport.actions:
+        errors = transport.errors or f"{transport.actions}.errors.jsonl"
+        return (str(transport.actions), str(errors))
+    return None
+
+
+def _core_source(source: Any) -> Any:
+    """What the core reads from: a path, an iterator of events, or nothing for what is published."""
+    if source is None or isinstance(source, (EventTransport, AsyncIterable)):
+        return None
+    if isinstance(source, (str, Path)):
+        return os.fspath(source)
+    if isinstance(source, Iterable):
+        return _as_events(source)
+    raise ConfigError(
+        f"cannot run over {type(source).__name__}; give a path, `-`, a list of events or an async iterator"
+    )
+
+
+def _as_events(source: Iterable[Any]) -> Iterator[Event[Any]]:
+    for event in source:
+        yield event if isinstance(event, Event) else Event.model_validate(event)

@@ -1,0 +1,104 @@
+"""What an orchestrator was told: configuration, and the objects that stand in for parts of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from live_crew._core import Journal
+from live_crew.errors import ConfigError
+from live_crew.transports import ActionTransport, ContextBackend, EventTransport
+
+if TYPE_CHECKING:
+    from live_crew.config import LiveConfig
+
+__all__ = ["Settings"]
+
+# A journal in memory keeps this much for `explain` and `context_at`; older slices go.
+_MEMORY_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Configuration and objects of one orchestrator."""
+
+    config: LiveConfig
+    events: EventTransport | None = None
+    actions: ActionTransport | None = None
+    backend: ContextBackend | None = None
+
+    @classmethod
+    def of(cls, config: LiveConfig | str | Path | None, given: dict[str, Any]) -> Settings:
+        """Settings out of a configuration, or a path to one, and keywords."""
+        from live_crew.config import LiveConfig, load_config, make_config
+
+        given = dict(given)
+        events = actions = backend = None
+        transport = given.get("transport")
+        if isinstance(transport, (EventTransport, ActionTransport)):
+            given.pop("transport")
+            events = transport if isinstance(transport, EventTransport) else None
+            actions = transport if isinstance(transport, ActionTransport) else None
+        if isinstance(given.get("context"), ContextBackend):
+            backend = given.pop("context")
+        journal = given.get("journal")
+        if isinstance(journal, (str, Path)):
+            given["journal"] = {"path": str(journal)}
+        if isinstance(config, LiveConfig):
+            if given:
+                names = ", ".join(f"`{name}`" for name in given)
+                raise ConfigError(f"{names} cannot be given beside a loaded config; give them to `load_config`")
+            return cls(config, events, actions, backend)
+        loaded = make_config(**given) if config is None else load_config(config, **given)
+        return cls(loaded, events, actions, backend)
+
+    def core(self, pace: str) -> dict[str, Any]:
+        """What the core is told about every stream."""
+        core = self.config.core(pace)
+        del core["pace"]
+        return core
+
+    def pace_for(self, source: object) -> str:
+        """What moves time: the clock when events are published live, else the events themselves."""
+        if self.config.pace is not None:
+            return self.config.pace
+        is_live = source is None and self.default_source() is None
+        is_live = is_live or isinstance(source, (EventTransport, AsyncIterable))
+        return "realtime" if is_live else "virtual"
+
+    def default_source(self) -> str | EventTransport | None:
+        """Where events come from when a run does not say."""
+        if self.events is not None:
+            return self.events
+        transport = self.config.transport
+        return str(transport.path) if transport.kind == "file" and transport.path else None
+
+    def open_journal(self) -> Journal:
+        """The journal, which is made when it is first written."""
+        path = self.config.journal.path
+        return Journal.memory() if path is None else Journal.file(str(path))
+
+    def session(self, pace: str) -> dict[str, Any]:
+        """What a session is told beside its plan."""
+        config = self.config
+        journal = config.journal
+        in_memory = journal.path is None
+        # Files and replays may be as old as they like.
+        window = None if pace == "virtual" or config.acceptance == "off" else config.acceptance
+        return {
+            "grace_s": config.drain_grace_s,
+            "snapshot_every": journal.snapshot_every,
+            "max_age_s": journal.retention.max_age_s,
+            "max_bytes": journal.retention.max_bytes or (_MEMORY_BYTES if in_memory else None),
+            "past_s": window.past_s if window else None,
+            "future_s": window.future_s if window else None,
+            "any_ts": window is None,
+            "crewai": None,
+        }
+
+    @staticmethod
+    def is_events(source: object) -> bool:
+        """Whether a source is ready-made events."""
+        return isinstance(source, Iterable) and not isinstance(source, (str, bytes, Path))

@@ -1,0 +1,240 @@
+//! Crews that are Python code: called on the spot, run as tasks, or handed to whoever does them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use pyo3::{
+    intern,
+    prelude::*,
+    types::{PyDict, PyList},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    answers::{Reader, failure, is_of_the_run},
+    context::RunContext,
+    event::Event,
+    pulse::Pulse,
+    run::Run,
+};
+use crate::{
+    engine::{Batch, CrewIx, Job, Outcome, Plan, RunId, StreamId},
+    json::JsonLimits,
+    runtime::{Back, Crews, Started},
+};
+
+/// How a crew is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// A function, called on the thread of the loop.
+    Inline,
+    /// A coroutine function, run as a task of the loop.
+    Task,
+    /// Something that takes a run and tells later.
+    Submit,
+}
+
+/// The Python side of one crew.
+pub(super) struct Member {
+    pub(super) call: Py<PyAny>,
+    pub(super) style: Style,
+    pub(super) takes_context: bool,
+    pub(super) reader: Reader,
+    /// Turns an event into the typed one the handler declares.
+    pub(super) typed: Option<Py<PyAny>>,
+}
+
+/// The crews of a session.
+pub(super) struct Members {
+    plan: Arc<Plan>,
+    all: Vec<Member>,
+    pulse: Arc<Pulse>,
+    /// Makes a coroutine a task and starts it.
+    spawn: Py<PyAny>,
+    back: mpsc::UnboundedReceiver<Finished>,
+    finished: mpsc::UnboundedSender<Finished>,
+    under_way: HashMap<(StreamId, RunId, u32), Py<PyAny>>,
+}
+
+/// A run that came back from elsewhere.
+pub(super) struct Finished {
+    pub(super) stream: StreamId,
+    pub(super) run: RunId,
+    pub(super) attempt: u32,
+    pub(super) result: PyResult<Py<PyAny>>,
+    pub(super) job: Given,
+}
+
+/// What a run was given.
+pub(super) struct Given {
+    pub(super) event: Py<PyAny>,
+    pub(super) context: Option<Py<RunContext>>,
+    pub(super) payload: Option<crate::engine::Payload>,
+}
+
+impl Members {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        members: Vec<Member>,
+        pulse: Arc<Pulse>,
+        spawn: Py<PyAny>,
+    ) -> Self {
+        let (finished, back) = mpsc::unbounded_channel();
+        Self { plan, all: members, pulse, spawn, back, finished, under_way: HashMap::new() }
+    }
+
+    fn given(&self, py: Python<'_>, stream: &StreamId, job: &Job) -> PyResult<Given> {
+        let member = &self.all[job.run.crew.0 as usize];
+        let spec = &self.plan.crew(job.run.crew).spec;
+        let make = |arrived| -> PyResult<Py<PyAny>> {
+            let event = Event::from_arrived(py, stream, arrived)?.into_any();
+            match &member.typed {
+                Some(typed) => typed.call1(py, (event,)),
+                None => Ok(event),
+            }
+        };
+        let first = job.triggers.iter().next();
+        let (event, events) = if spec.batch == Batch::Slice {
+            let events: PyResult<Vec<_>> = job.triggers.iter().map(make).collect();
+            let events = PyList::new(py, events?)?;
+            (events.clone().into_any().unbind(), Some(events.unbind()))
+        } else {
+            let event = first.map_or_else(|| Ok(py.None()), make)?;
+            let events = member
+                .takes_context
+                .then(|| first.map(|_| PyList::new(py, [&event]).map(Bound::unbind)).transpose());
+            (event, events.transpose()?.flatten())
+        };
+        let limits = &self.plan.settings.limits;
+        let json = JsonLimits { depth: limits.json_depth, bytes: limits.event_bytes };
+        let context = member
+            .takes_context
+            .then(|| Py::new(py, RunContext::new(stream, spec, job, json, events)))
+            .transpose()?;
+        let payload = first.map(|first| first.event.payload.clone());
+        Ok(Given { event, context, payload })
+    }
+
+    fn begin(&mut self, py: Python<'_>, stream: &StreamId, job: &Job) -> PyResult<Started> {
+        let given = self.given(py, stream, job)?;
+        let member = &mut self.all[job.run.crew.0 as usize];
+        if member.style == Style::Submit {
+            let run = self.ticket(py, stream, job, given)?;
+            let member = &self.all[job.run.crew.0 as usize];
+            let handle = member.call.call1(py, (run,))?;
+            self.under_way.insert((stream.clone(), job.run, job.attempt), handle);
+            return Ok(Started::Later);
+        }
+        let answer = match &given.context {
+            Some(context) => member.call.call1(py, (&given.event, context))?,
+            None => member.call.call1(py, (&given.event,))?,
+        };
+        if member.style == Style::Inline && !is_awaitable(answer.bind(py))? {
+            return Ok(Started::Done(read(&mut member.reader, answer.bind(py), &given)));
+        }
+        let task = self.spawn.bind(py).call1((answer,))?;
+        if task.call_method0(intern!(py, "done"))?.is_truthy()? {
+            let answer = task.call_method0(intern!(py, "result"))?;
+            return Ok(Started::Done(read(&mut member.reader, &answer, &given)));
+        }
+        let run = self.ticket(py, stream, job, given)?;
+        task.call_method1(intern!(py, "add_done_callback"), (run,))?;
+        self.under_way.insert((stream.clone(), job.run, job.attempt), task.unbind());
+        Ok(Started::Later)
+    }
+
+    fn ticket(
+        &self,
+        py: Python<'_>,
+        stream: &StreamId,
+        job: &Job,
+        given: Given,
+    ) -> PyResult<Py<Run>> {
+        let name = self.plan.crew(job.run.crew).spec.name.as_str();
+        Py::new(py, Run::new(name, stream, job, given, self.finished.clone()))
+    }
+
+    /// What an exception means for the run; one meant for the program ends the session too.
+    fn raised(
+        &self,
+        py: Python<'_>,
+        stream: &StreamId,
+        run: RunId,
+        attempt: u32,
+        error: PyErr,
+    ) -> Outcome {
+        let failed = Outcome::Failed(failure(py, &error));
+        if is_of_the_run(py, &error) {
+            self.pulse.remember(
+                stream,
+                &self.plan.crew(run.crew).spec.name,
+                run.key,
+                attempt,
+                error,
+            );
+        } else {
+            self.pulse.interrupt(error);
+        }
+        failed
+    }
+}
+
+impl Crews for Members {
+    fn is_immediate(&self, crew: CrewIx) -> bool {
+        self.all[crew.0 as usize].style != Style::Submit
+    }
+
+    fn start(&mut self, stream: &StreamId, job: Job) -> Started {
+        Python::attach(|py| match self.begin(py, stream, &job) {
+            Ok(started) => started,
+            Err(error) => Started::Done(self.raised(py, stream, job.run, job.attempt, error)),
+        })
+    }
+
+    fn cancel(&mut self, stream: &StreamId, run: RunId, attempt: u32) {
+        let Some(handle) = self.under_way.remove(&(stream.clone(), run, attempt)) else {
+            return;
+        };
+        Python::attach(|py| {
+            // What cannot be cancelled goes on, and its answer is discarded as stale.
+            if let Err(error) = handle.call_method0(py, intern!(py, "cancel")) {
+                error.write_unraisable(py, Some(handle.bind(py)));
+            }
+        });
+    }
+
+    async fn next_back(&mut self) -> Back {
+        let Some(finished) = self.back.recv().await else {
+            // The sender is here as well, so this does not happen.
+            return std::future::pending().await;
+        };
+        let Finished { stream, run, attempt, result, job } = finished;
+        let outcome = Python::attach(|py| {
+            self.under_way.remove(&(stream.clone(), run, attempt));
+            match result {
+                Ok(answer) => {
+                    let reader = &mut self.all[run.crew.0 as usize].reader;
+                    read(reader, answer.bind(py), &job)
+                }
+                Err(error) => self.raised(py, &stream, run, attempt, error),
+            }
+        });
+        Back { stream, run, attempt, outcome }
+    }
+
+    async fn breathe(&mut self) {
+        self.pulse.breathe().await;
+    }
+}
+
+/// Whether a plain function answered with a coroutine all the same.
+fn is_awaitable(answer: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if answer.is_none() || answer.is_exact_instance_of::<PyDict>() {
+        return Ok(false);
+    }
+    answer.hasattr(intern!(answer.py(), "__await__"))
+}
+
+fn read(reader: &mut Reader, answer: &Bound<'_, PyAny>, given: &Given) -> Outcome {
+    let context = given.context.as_ref().map(|context| context.bind(answer.py()));
+    reader.read(answer, context, given.payload.as_ref())
+}

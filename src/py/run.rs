@@ -1,0 +1,98 @@
+//! A run that is done elsewhere: in a task, on a thread, in a process.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::{intern, prelude::*};
+use tokio::sync::mpsc;
+
+use super::{
+    context::RunContext,
+    crews::{Finished, Given},
+};
+use crate::engine::{Job, RunId, StreamId};
+
+/// One run, for whoever does it: what it is given, and where its answer goes.
+#[pyclass(frozen, module = "live_crew._core")]
+pub(super) struct Run {
+    stream: StreamId,
+    id: RunId,
+    attempt: u32,
+    /// The name of the crew.
+    #[pyo3(get)]
+    crew: String,
+    /// The slice it started in.
+    #[pyo3(get)]
+    slice: i64,
+    #[pyo3(get)]
+    event: Py<PyAny>,
+    #[pyo3(get)]
+    ctx: Option<Py<RunContext>>,
+    payload: Option<crate::engine::Payload>,
+    finished: mpsc::UnboundedSender<Finished>,
+    is_done: AtomicBool,
+}
+
+impl Run {
+    pub(super) fn new(
+        crew: &str,
+        stream: &StreamId,
+        job: &Job,
+        given: Given,
+        finished: mpsc::UnboundedSender<Finished>,
+    ) -> Self {
+        Self {
+            stream: stream.clone(),
+            id: job.run,
+            attempt: job.attempt,
+            crew: crew.to_owned(),
+            slice: job.slice.0,
+            event: given.event,
+            ctx: given.context,
+            payload: given.payload,
+            finished,
+            is_done: AtomicBool::new(false),
+        }
+    }
+
+    fn tell(&self, py: Python<'_>, result: PyResult<Py<PyAny>>) {
+        if self.is_done.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let context = self.ctx.as_ref().map(|ctx| ctx.clone_ref(py));
+        let job = Given { event: self.event.clone_ref(py), context, payload: self.payload.clone() };
+        let (stream, run, attempt) = (self.stream.clone(), self.id, self.attempt);
+        // Nobody listens any more when the session is over.
+        let _told = self.finished.send(Finished { stream, run, attempt, result, job });
+    }
+}
+
+#[pymethods]
+impl Run {
+    /// The stream.
+    #[getter]
+    fn stream_id(&self) -> &str {
+        self.stream.as_str()
+    }
+
+    /// Which attempt it is, from 1.
+    #[getter]
+    fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Gives the answer; from any thread. Only the first one counts.
+    fn complete(&self, py: Python<'_>, answer: Py<PyAny>) {
+        self.tell(py, Ok(answer));
+    }
+
+    /// Says that it failed.
+    fn fail(&self, py: Python<'_>, error: Bound<'_, PyAny>) {
+        self.tell(py, Err(PyErr::from_value(error)));
+    }
+
+    /// Called by the task that does it.
+    fn __call__(&self, task: &Bound<'_, PyAny>) {
+        let py = task.py();
+        self.tell(py, task.call_method0(intern!(py, "result")).map(Bound::unbind));
+    }
+}

@@ -1,0 +1,366 @@
+//! A session: the runtime as one future that the event loop of Python polls, step by step.
+//!
+//! Everything runs on the thread of the loop, so a handler is called without a hop. What waits
+//! (timers, disks, pipes) waits on threads that never touch Python, and rings the bell.
+
+use std::{
+    os::{fd::IntoRawFd, unix::net::UnixStream},
+    path::PathBuf,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, TryLockError},
+    task::{Context, Poll, Waker},
+};
+
+use pyo3::{
+    exceptions::PyValueError,
+    prelude::*,
+    types::{PyBytes, PyDict, PyIterator, PyList},
+};
+
+use super::{
+    answers::Reader,
+    crews::{Member, Members, Style},
+    errors::{journal_error, misuse, runtime_error, transport_error},
+    event::Event,
+    input::Input,
+    io,
+    journal::Journal,
+    output::{Mouth, Output},
+    plan::Plan,
+    pulse::Pulse,
+    summary::{Summary, problem},
+};
+use crate::{
+    engine::{Pace, Span},
+    runtime::{Acceptance, Options, Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
+    store::Retention,
+    transport::{
+        FileSink, FileSource, TransportError,
+        memory::{MemoryPublisher, channel},
+    },
+};
+
+/// Events that wait between `publish` and the session.
+const QUEUE: usize = 10_000;
+
+/// Events taken at a time: few enough for the loop to breathe, enough to write many at once.
+const BATCH: usize = 256;
+
+type Work = Pin<Box<dyn Future<Output = Result<Summary, RuntimeError>> + Send>>;
+
+/// One run of an orchestrator, from its first event to its end.
+#[pyclass(frozen, module = "live_crew._core")]
+pub(super) struct Session {
+    work: Mutex<Option<Work>>,
+    waker: Waker,
+    pulse: Arc<Pulse>,
+    switch: StopSwitch,
+    publisher: Mutex<Option<MemoryPublisher>>,
+    /// The end of the bell that the loop listens to.
+    ear: Mutex<Option<UnixStream>>,
+    mouth: Mouth,
+    plan: Arc<crate::engine::Plan>,
+}
+
+/// What a session is told beside its plan.
+#[derive(Debug, Default, FromPyObject)]
+#[pyo3(from_item_all)]
+struct Settings {
+    grace_s: Option<u32>,
+    snapshot_every: Option<u64>,
+    max_age_s: Option<u32>,
+    max_bytes: Option<u64>,
+    past_s: Option<u32>,
+    future_s: Option<u32>,
+    any_ts: bool,
+    crewai: Option<String>,
+}
+
+impl Settings {
+    fn options(self, pace: Pace) -> Options {
+        let mut options = Options::new(pace);
+        options.batch = BATCH;
+        options.crewai = self.crewai;
+        options.retention =
+            Retention { max_age: self.max_age_s.map(Span::from_secs), max_bytes: self.max_bytes };
+        options.snapshot_every = self.snapshot_every.unwrap_or(options.snapshot_every);
+        options.grace = self.grace_s.map_or(options.grace, Span::from_secs);
+        let acceptance = &mut options.acceptance;
+        if self.any_ts {
+            *acceptance = Acceptance::anything();
+        } else {
+            acceptance.past = self.past_s.map(Span::from_secs).or(acceptance.past);
+            acceptance.future = self.future_s.map(Span::from_secs).or(acceptance.future);
+        }
+        options
+    }
+}
+
+#[pymethods]
+impl Session {
+    /// `members` are `(crew, call, style, takes_context, typed)`; `source` is a path, `"-"`, an
+    /// iterator of events, or `None` for what is published.
+    #[new]
+    #[pyo3(signature = (plan, members, *, source, journal, spawn, settings, keep_actions, actions_path = None, problems_path = None, relay = false))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, all of one call in Python")]
+    fn new(
+        py: Python<'_>,
+        plan: &Plan,
+        members: &Bound<'_, PyList>,
+        source: &Bound<'_, PyAny>,
+        journal: &Journal,
+        spawn: Py<PyAny>,
+        settings: Settings,
+        keep_actions: bool,
+        actions_path: Option<PathBuf>,
+        problems_path: Option<PathBuf>,
+        relay: bool,
+    ) -> PyResult<Self> {
+        let (bell, ear) = bell().map_err(|error| transport_error(&error))?;
+        let pulse = Pulse::new(bell);
+        let checked = Arc::clone(&plan.checked);
+        let (mut input, publisher) = input(source, plan)?;
+        let mouth = Mouth::default();
+        let file = match (actions_path, problems_path) {
+            (None, None) => None,
+            (Some(actions), Some(problems)) => {
+                Some(FileSink::append(actions, problems).map_err(|error| transport_error(&error))?)
+            }
+            _ => return Err(misuse("both outputs are files, or none")),
+        };
+        let sink = Output { mouth: mouth.clone(), keep: keep_actions, file, relay };
+        let members = read_members(plan, members)?;
+        let crews = Members::new(Arc::clone(&checked), members, Arc::clone(&pulse), spawn);
+        let options = settings.options(checked.settings.pace);
+        let store = py.detach(|| journal.open_for_writing());
+        let store = store.map_err(|error| journal_error(&error))?;
+        let (switch, asked) = (StopSwitch::new(), Arc::clone(&checked));
+        let stop = switch.clone();
+        let work = async move {
+            let clock = SystemClock::new();
+            let mut runtime = Runtime::open(checked, options, store, sink, crews, clock).await?;
+            let ending = runtime.run(&mut input, &stop).await?;
+            let summary = Summary::of(&runtime, ending);
+            runtime.close().await?;
+            Ok(summary)
+        };
+        Ok(Self {
+            work: Mutex::new(Some(Box::pin(work))),
+            waker: Waker::from(Arc::clone(&pulse)),
+            pulse,
+            switch,
+            publisher: Mutex::new(publisher),
+            ear: Mutex::new(Some(ear)),
+            mouth,
+            plan: asked,
+        })
+    }
+
+    /// The socket that rings when a step is due, as a file descriptor that is now the caller's.
+    fn take_ear(&self) -> Option<i32> {
+        let ear = self.ear.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ear.map(IntoRawFd::into_raw_fd)
+    }
+
+    /// Goes on as far as it can. `True` asks for another step soon, `False` waits for the bell, a
+    /// summary is the end.
+    fn step<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        check_process()?;
+        let mut work = match self.work.try_lock() {
+            Ok(work) => work,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(misuse("a session cannot be stepped from within one of its handlers"));
+            }
+        };
+        let Some(future) = work.as_mut() else {
+            return Err(misuse("the session is over"));
+        };
+        let _entered = io::handle().enter();
+        self.pulse.begin();
+        let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
+        let again = self.pulse.end();
+        if let Some(interrupt) = self.pulse.take_interrupt() {
+            *work = None;
+            return Err(interrupt);
+        }
+        match polled {
+            Poll::Pending => Ok(again.into_pyobject(py)?.to_owned().into_any()),
+            Poll::Ready(done) => {
+                *work = None;
+                let summary = done.map_err(|error| runtime_error(py, &error))?;
+                Ok(summary.to_python(py, &self.mouth)?.into_any())
+            }
+        }
+    }
+
+    /// Hands over an event; `False` if there is no room yet.
+    fn publish(&self, py: Python<'_>, event: &Event) -> PyResult<bool> {
+        check_process()?;
+        let (stream, event) = event.to_engine(py, &self.plan.settings.limits)?;
+        let publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(publisher) = publisher.as_ref() else {
+            return Err(misuse(
+                "the session takes no more events; publish before `stop`, and only without a source",
+            ));
+        };
+        match publisher.try_publish(stream, event) {
+            Ok(()) => Ok(true),
+            Err(TransportError::Full { .. }) => Ok(false),
+            Err(error) => Err(transport_error(&error)),
+        }
+    }
+
+    /// No event will be published any more.
+    fn end_input(&self) {
+        self.publisher.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Takes no more events, finishes what is under way, then ends.
+    fn drain(&self) {
+        self.switch.stop(Stop::Drain);
+    }
+
+    /// Ends as soon as it can; what is in the journal stays.
+    fn abort(&self) {
+        self.switch.stop(Stop::Abort);
+    }
+
+    /// Drops everything at once, as a crash would. What is in the journal stays.
+    fn kill(&self) {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.end_input();
+    }
+
+    /// Takes the actions said since the last time, as JSON.
+    fn take_actions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let actions = std::mem::take(&mut self.mouth.said().actions);
+        PyList::new(py, actions.iter().map(|body| PyBytes::new(py, body)))
+    }
+
+    /// Takes errors, late events and refused input: `(channel, stream, JSON)`.
+    fn take_problems<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let problems = std::mem::take(&mut self.mouth.said().problems);
+        let problems: PyResult<Vec<_>> = problems.iter().map(|said| problem(py, said)).collect();
+        PyList::new(py, problems?)
+    }
+
+    /// Takes the exceptions that runs raised, with their tracebacks.
+    fn take_raised<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        for raised in self.pulse.take_raised() {
+            let dict = PyDict::new(py);
+            dict.set_item("stream_id", raised.stream.as_str())?;
+            dict.set_item("crew", raised.crew.as_str())?;
+            dict.set_item("run", raised.run.to_string())?;
+            dict.set_item("attempt", raised.attempt)?;
+            dict.set_item("exception", raised.error.into_value(py))?;
+            list.append(dict)?;
+        }
+        Ok(list)
+    }
+
+    /// A batch that a transport of the program's own is to publish: `(channel, stream, JSON)`.
+    /// Whoever takes it must say `published`.
+    fn take_relay<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        let mut said = self.mouth.said();
+        let Some((batch, _)) = said.relay.as_mut() else {
+            return Ok(None);
+        };
+        let batch = std::mem::take(batch);
+        drop(said);
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let batch: PyResult<Vec<_>> = batch.iter().map(|said| problem(py, said)).collect();
+        PyList::new(py, batch?).map(Some)
+    }
+
+    /// The batch that was taken is published, or could not be.
+    #[pyo3(signature = (error = None))]
+    fn published(&self, error: Option<String>) {
+        let relay = self.mouth.said().relay.take();
+        if let Some((_, done)) = relay {
+            // Nobody waits any more when the session was dropped.
+            let _told = done.send(error.map_or(Ok(()), Err));
+        }
+    }
+
+    /// How much was said so far.
+    #[getter]
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = self.mouth.said().counts;
+        super::summary::counts(py, counts)
+    }
+}
+
+fn check_process() -> PyResult<()> {
+    if io::is_forked() {
+        return Err(misuse(
+            "this process was forked off one that used live-crew, whose threads are not here; start the orchestrator after the fork, or use the `spawn` start method",
+        ));
+    }
+    Ok(())
+}
+
+/// Both ends of a bell; neither ever blocks.
+fn bell() -> std::io::Result<(UnixStream, UnixStream)> {
+    let (bell, ear) = UnixStream::pair()?;
+    bell.set_nonblocking(true)?;
+    ear.set_nonblocking(true)?;
+    Ok((bell, ear))
+}
+
+fn input(source: &Bound<'_, PyAny>, plan: &Plan) -> PyResult<(Input, Option<MemoryPublisher>)> {
+    let limits = &plan.checked.settings.limits;
+    if source.is_none() {
+        let (publisher, source) = channel(QUEUE);
+        return Ok((Input::Queue(source), Some(publisher)));
+    }
+    if let Ok(path) = source.extract::<PathBuf>() {
+        let opened = if path.as_os_str() == "-" {
+            FileSource::stdin(limits)
+        } else {
+            FileSource::open(&path, limits)
+        };
+        let source = opened.map_err(|error| transport_error(&error))?;
+        return Ok((Input::File(Box::new(source)), None));
+    }
+    let iterator: Bound<'_, PyIterator> = source.try_iter()?;
+    let limits = limits.clone();
+    Ok((Input::Events { iterator: iterator.unbind(), taken: 0, limits }, None))
+}
+
+fn read_members(plan: &Plan, members: &Bound<'_, PyList>) -> PyResult<Vec<Member>> {
+    let mut by_name = std::collections::BTreeMap::new();
+    for member in members {
+        let (name, call, style, takes_context, typed): (
+            String,
+            Py<PyAny>,
+            String,
+            bool,
+            Option<Py<PyAny>>,
+        ) = member.extract()?;
+        let style = match style.as_str() {
+            "inline" => Style::Inline,
+            "task" => Style::Task,
+            "submit" => Style::Submit,
+            other => return Err(PyValueError::new_err(format!("no style `{other}`"))),
+        };
+        by_name.insert(name, (call, style, takes_context, typed));
+    }
+    let limits = &plan.checked.settings.limits;
+    plan.checked
+        .crews
+        .iter()
+        .zip(&plan.emits)
+        .map(|(crew, emits)| {
+            let name = &crew.spec.name;
+            let (call, style, takes_context, typed) = by_name
+                .remove(name.as_str())
+                .ok_or_else(|| PyValueError::new_err(format!("crew `{name}` has no member")))?;
+            let reader = Reader::new(name.clone(), emits.clone(), limits);
+            Ok(Member { call, style, takes_context, reader, typed })
+        })
+        .collect()
+}
