@@ -122,6 +122,11 @@ class LiveRun:
         self._collect()
         return self._errors
 
+    def refused(self) -> list[Refusal]:
+        """The input that was refused so far."""
+        self._collect()
+        return self._refused
+
     # -- inside ----------------------------------------------------------------------------
 
     async def _feed(self, events: AsyncIterable[Any]) -> None:
