@@ -60,7 +60,7 @@ class LiveRun:
             source=_core_source(source),
             journal=journal,
             spawn=spawner(),
-            settings=settings.session(),
+            settings=settings.session(plan.pace),
             keep_actions=self._keeps,
             actions_path=out[0] if out else None,
             problems_path=out[1] if out else None,

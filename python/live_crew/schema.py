@@ -32,7 +32,7 @@ def json_schema(of: Literal["config", "runtime"]) -> dict[str, Any]:
         line["oneOf"] = [{"required": ["path"]}, {"required": ["python"]}]
         definitions["Crew"] = line
         schema["properties"]["crews"]["items"] = {"$ref": "#/$defs/Crew"}
-        _allow_short_forms(schema["properties"])
+        _allow_short_forms(schema["properties"], definitions)
         for name in ("Memory", "File", "Nats"):
             transport = definitions[f"{name}Transport"]
             transport["required"] = ["kind", *transport.get("required", [])]
@@ -57,12 +57,15 @@ def _of(model: type[LiveConfig | CrewRuntime | CrewLine]) -> dict[str, Any]:
     )
 
 
-def _allow_short_forms(properties: dict[str, Any]) -> None:
+def _allow_short_forms(properties: dict[str, Any], definitions: dict[str, Any]) -> None:
     """What may be written shorter: a transport by its kind, a journal by its path."""
     transport = properties["transport"]
     variants = transport.pop("oneOf", transport.pop("anyOf", []))
     transport.pop("discriminator", None)
     transport["anyOf"] = [{"enum": ["memory", "nats"]}, *variants]
+    urls = definitions["NatsTransport"]["properties"]["url"]
+    many = {key: urls.pop(key) for key in ("type", "items")}
+    urls["anyOf"] = [many["items"], {**many, "minItems": 1}]
     window = properties["acceptance"]
     window["anyOf"] = [{"enum": ["off", False]}, *window.pop("oneOf")[1:]]
     journal = properties["journal"]

@@ -80,12 +80,13 @@ class Settings:
         path = self.config.journal.path
         return Journal.memory() if path is None else Journal.file(str(path))
 
-    def session(self) -> dict[str, Any]:
+    def session(self, pace: str) -> dict[str, Any]:
         """What a session is told beside its plan."""
         config = self.config
         journal = config.journal
         in_memory = journal.path is None
-        window = None if config.acceptance == "off" else config.acceptance
+        # Files and replays may be as old as they like.
+        window = None if pace == "virtual" or config.acceptance == "off" else config.acceptance
         return {
             "grace_s": config.drain_grace_s,
             "snapshot_every": journal.snapshot_every,

@@ -210,7 +210,12 @@ impl Engine {
 
     /// As [`take_records`](Self::take_records), into a vector that is used again.
     pub fn drain_records(&mut self, into: &mut Vec<(Timestamp, Record)>) {
+        let drained = self.records.len();
         into.append(&mut self.records);
+        // There may be thousands of streams: one busy moment must not cost memory for ever.
+        if self.records.capacity() / 4 > drained {
+            self.records.shrink_to(2 * drained);
+        }
     }
 
     /// What is to be done next.

@@ -67,6 +67,7 @@ pub use plan::{Plan, Planned};
 pub use plan_error::{PlanError, Problem};
 pub use protocol::{Command, Control, Emission, ErrorEvent, Input, Parcel, Record, Timer, Trouble};
 pub use random::Seed;
+pub(crate) use report::write_run_name;
 pub use run::{
     Action, ActionId, Arrived, CrewIx, Failure, Job, Met, Outcome, Reason, RunId, RunKey, Triggers,
 };

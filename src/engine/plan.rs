@@ -17,6 +17,8 @@ pub struct Plan {
     pub settings: StreamSettings,
     /// The crews in the order of rule O2.
     pub crews: Vec<Planned>,
+    /// What was declared of them, as the headers of all streams share it.
+    pub(crate) specs: Arc<[CrewSpec]>,
     /// Kinds that some crew needs as an event, in byte order.
     pub(super) needed_kinds: Vec<NeededKind>,
     /// Whether any crew has `start: arrival`.
@@ -274,7 +276,8 @@ fn order(mut crews: Vec<CrewSpec>, settings: StreamSettings) -> Result<Plan, Pro
         }
     }
     let starts_on_arrival = planned.iter().any(|crew| crew.spec.start == StartAt::Arrival);
-    Ok(Plan { starts_on_arrival, settings, crews: planned, needed_kinds, exact, globs })
+    let specs = planned.iter().map(|crew| crew.spec.clone()).collect();
+    Ok(Plan { settings, crews: planned, specs, needed_kinds, starts_on_arrival, exact, globs })
 }
 
 /// For each crew the places of those crews it needs that `wanted` picks.

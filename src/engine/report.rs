@@ -169,7 +169,7 @@ impl Report {
 }
 
 /// `crew/7.0`: a run as messages and causation ids name it.
-pub(super) fn write_run_name(crew: &CrewName, run: RunId, out: &mut Vec<u8>) {
+pub(crate) fn write_run_name(crew: &CrewName, run: RunId, out: &mut Vec<u8>) {
     out.extend_from_slice(crew.as_str().as_bytes());
     out.push(b'/');
     write_int(run.key.trigger.0, out);

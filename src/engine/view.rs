@@ -73,6 +73,13 @@ impl Engine {
         }
     }
 
+    /// Whether the next event may be refused; if not, [`handle`](Self::handle) will take it.
+    pub fn may_refuse(&self) -> bool {
+        let state = &self.state;
+        let limit = self.plan.settings.limits.open_events;
+        state.ended || state.failed.is_some() || state.inbox.held >= limit
+    }
+
     /// Events in slices that are not committed.
     pub fn held(&self) -> usize {
         self.state.inbox.held

@@ -23,7 +23,9 @@ pub fn canonicalize(text: &[u8], limits: &JsonLimits) -> Result<Vec<u8>, JsonErr
 
 /// A member of an object that is being written.
 struct Member<'a> {
-    key: Cow<'a, str>,
+    /// The first bytes of its key: they settle most comparisons.
+    head: u64,
+    key: Cow<'a, [u8]>,
     /// Where its key stands in the text.
     source: usize,
     /// Where it starts in the output.
@@ -54,15 +56,17 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Appends the next string; one without escapes is copied as it stands, quotes included.
-    fn canonical_string(&mut self, out: &mut Vec<u8>) -> Result<Cow<'a, str>, Fault> {
-        let start = self.offset();
-        let text = self.string()?;
-        match &text {
-            Cow::Borrowed(_) => out.extend_from_slice(self.since(start).as_bytes()),
-            Cow::Owned(text) => write_string(text, out),
+    /// Appends the next string; one without escapes is copied as it stands.
+    fn canonical_string(&mut self, out: &mut Vec<u8>) -> Result<Cow<'a, [u8]>, Fault> {
+        if let Some(plain) = self.plain_string() {
+            out.push(b'"');
+            out.extend_from_slice(plain);
+            out.push(b'"');
+            return Ok(Cow::Borrowed(plain));
         }
-        Ok(text)
+        let text = self.string()?.into_owned();
+        write_string(&text, out);
+        Ok(Cow::Owned(text.into_bytes()))
     }
 
     fn canonical_number(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -108,8 +112,9 @@ impl<'a> Scanner<'a> {
             self.colon()?;
             out.push(b':');
             self.canonical(out)?;
-            in_order &= members.last().is_none_or(|last| last.key < key);
-            members.push(Member { key, source, start });
+            let member = Member { head: head(&key), key, source, start };
+            in_order &= members.last().is_none_or(|last| last.order(&member).is_lt());
+            members.push(member);
             more = self.more(b'}')?;
             if more {
                 out.push(b',');
@@ -121,6 +126,20 @@ impl<'a> Scanner<'a> {
         out.push(b'}');
         Ok(())
     }
+}
+
+impl Member<'_> {
+    fn order(&self, other: &Self) -> Ordering {
+        self.head.cmp(&other.head).then_with(|| self.key.cmp(&other.key))
+    }
+}
+
+/// The first eight bytes of a key as a number that orders as they do.
+fn head(key: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    let length = key.len().min(8);
+    head[..length].copy_from_slice(&key[..length]);
+    u64::from_be_bytes(head)
 }
 
 /// Puts the members at the end of `out` into the order of their keys.
@@ -136,12 +155,12 @@ fn sort_members(
     let ends: SmallVec<[usize; 8]> =
         members.iter().skip(1).map(|next| next.start - 1).chain([first + written.len()]).collect();
     let mut order: SmallVec<[usize; 8]> = (0..members.len()).collect();
-    order.sort_by(|&a, &b| members[a].key.cmp(&members[b].key));
+    order.sort_unstable_by(|&a, &b| members[a].order(&members[b]).then(a.cmp(&b)));
     for (nth, &index) in order.iter().enumerate() {
         let member = &members[index];
         if nth > 0 {
-            if members[order[nth - 1]].key.cmp(&member.key) == Ordering::Equal {
-                let problem = JsonProblem::DuplicateKey(cut(&member.key));
+            if members[order[nth - 1]].key == member.key {
+                let problem = JsonProblem::DuplicateKey(cut(&String::from_utf8_lossy(&member.key)));
                 return Err(Fault::new(problem, member.source));
             }
             out.push(b',');

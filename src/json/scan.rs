@@ -14,7 +14,7 @@ pub(crate) struct Scanner<'a> {
     depth: usize,
     limit: usize,
     /// Where an object's members wait while they are put in order.
-    pub(super) spare: Vec<u8>,
+    pub(crate) spare: Vec<u8>,
 }
 
 impl<'a> Scanner<'a> {
@@ -125,11 +125,31 @@ impl<'a> Scanner<'a> {
         self.escaped_string(start, end).map(Cow::Owned)
     }
 
+    /// A string after `peek` saw its quote, as the bytes between its quotes, if it has no escapes.
+    pub(super) fn plain_string(&mut self) -> Option<&'a [u8]> {
+        let start = self.at + 1;
+        let end = self.plain_until(start);
+        let bytes = self.text.as_bytes();
+        if bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        Some(&bytes[start..end])
+    }
+
     /// The first byte from `start` that is not plain text of a string, or the end.
     fn plain_until(&self, start: usize) -> usize {
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let (words, tail) = rest.as_chunks::<8>();
+        for (word, at) in words.iter().zip((start..).step_by(8)) {
+            let special = special_bytes(u64::from_le_bytes(*word));
+            if special != 0 {
+                return at + special.trailing_zeros() as usize / 8;
+            }
+        }
         let special = |&b: &u8| b == b'"' || b == b'\\' || b < 0x20;
-        start + rest.iter().position(special).unwrap_or(rest.len())
+        let at = start + rest.len() - tail.len();
+        at + tail.iter().position(special).unwrap_or(tail.len())
     }
 
     #[cold]
@@ -299,4 +319,14 @@ impl<'a> Scanner<'a> {
     fn here(&self) -> char {
         self.text[self.at..].chars().next().unwrap_or('\0')
     }
+}
+
+/// Eight bytes at once: the lowest bit set is in the first byte that is a quote, a backslash or a
+/// control character. Bits above it may be wrong, because a borrow runs upwards.
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+    zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) | control
 }

@@ -12,12 +12,11 @@ use pyo3::{
 use super::{
     action::Action,
     context::RunContext,
-    json::{from_python, to_json},
+    json::{from_python, to_json, to_python},
+    time::to_text,
 };
 use crate::{
-    engine::{
-        CrewName, Diff, Draft, Failure, Kind, Limits, Outcome, Output, Payload, Reason,
-    },
+    engine::{CrewName, Diff, Draft, Failure, Kind, Limits, Outcome, Output, Payload, Reason},
     json::{Json, JsonLimits},
     wire::{Answer, Emits, Scope, read_output},
 };
@@ -131,7 +130,7 @@ impl Reader {
         context: Option<&Bound<'_, RunContext>>,
         trigger: Option<&Payload>,
     ) -> Result<Output, Refused> {
-        let value = plain(value)?;
+        let value = plain(value, &self.limits)?;
         let answer = to_json(&value, &self.json)
             .map_err(|error| Refused::Answer(error.message("output")))?;
         let templated = self.emits.payload.is_some() || self.emits.context.is_some();
@@ -166,7 +165,8 @@ impl From<PyErr> for Refused {
 
 /// What an exception says, as the failure of a run.
 pub(super) fn failure(py: Python<'_>, error: &PyErr) -> Failure {
-    let name = error.get_type(py).qualname().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    let name =
+        error.get_type(py).qualname().map_or_else(|_| "?".to_owned(), |name| name.to_string());
     let text = error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string());
     let message = if text.is_empty() { name } else { format!("{name}: {text}") };
     Failure { reason: Reason::Error, message: cut(message) }
@@ -197,23 +197,45 @@ fn cut(mut message: String) -> String {
 }
 
 /// An answer whose actions are dicts.
-fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+fn plain<'py>(value: &Bound<'py, PyAny>, limits: &Limits) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
     if let Ok(action) = value.cast::<Action>() {
-        return Ok(Action::as_answer(action)?.into_any());
+        return Ok(as_dict(py, &action.get().to_draft(py, limits)?)?.into_any());
     }
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        let items: PyResult<Vec<_>> = value.try_iter()?.map(|item| plain(&item?)).collect();
+        let items: PyResult<Vec<_>> = value.try_iter()?.map(|item| plain(&item?, limits)).collect();
         return Ok(PyList::new(py, items?)?.into_any());
     }
     if let Ok(dict) = value.cast::<PyDict>()
         && let Some(actions) = dict.get_item(intern!(py, "actions"))?
     {
         let copy = dict.copy()?;
-        copy.set_item(intern!(py, "actions"), plain(&actions)?)?;
+        copy.set_item(intern!(py, "actions"), plain(&actions, limits)?)?;
         return Ok(copy.into_any());
     }
     Ok(value.clone())
+}
+
+/// An action as a dict with what it says of itself.
+fn as_dict<'py>(py: Python<'py>, draft: &Draft) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "kind"), draft.kind.as_str())?;
+    dict.set_item(intern!(py, "payload"), to_python(py, draft.payload.as_bytes())?)?;
+    let texts = [
+        ("stream_id", draft.stream.as_ref().map(ToString::to_string)),
+        ("ts", draft.ts.map(to_text)),
+        ("correlation_id", draft.correlation_id.as_ref().map(ToString::to_string)),
+        ("transaction_id", draft.transaction_id.as_ref().map(ToString::to_string)),
+    ];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            dict.set_item(key, text)?;
+        }
+    }
+    if let Some(ttl_ms) = draft.ttl_ms {
+        dict.set_item("ttl_ms", ttl_ms)?;
+    }
+    Ok(dict)
 }
 
 /// `{"kind":…,"payload":…}` in canonical form.

@@ -11,7 +11,7 @@ use pyo3::{
 
 use super::{
     json::{json_to_python, to_json, to_python},
-    time::datetime,
+    time::to_datetime,
 };
 use crate::{
     engine::{
@@ -119,7 +119,11 @@ impl RunContext {
             .map_err(|error| error.into_error(value.py(), &format!("ctx[{key:?}]")))
     }
 
-    fn get_value<'py>(&mut self, py: Python<'py>, key: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn get_value<'py>(
+        &mut self,
+        py: Python<'py>,
+        key: &str,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if let Some(lent) = self.lent.get(key) {
             return Ok(Some(lent.bind(py).clone()));
         }
@@ -145,16 +149,16 @@ impl RunContext {
     }
 
     /// Records a change below a key, and shows it in the value that was handed out, if one was.
-    fn change_at(&mut self, py: Python<'_>, path: Vec<Arc<str>>, change: Change) -> PyResult<()> {
+    fn change_at(&mut self, py: Python<'_>, path: &[Arc<str>], change: Change) -> PyResult<()> {
         self.check()?;
         let first = Arc::clone(path.first().ok_or_else(|| change_error(&ChangeError::NoPath))?);
         let lent = self.lent.get(&first).map(|object| object.clone_ref(py));
         if let Some(object) = &lent {
             self.take_in(py, &first, object)?;
         }
-        self.record(Op { path: path.clone(), change })?;
-        if let (Some(object), Some(value)) = (lent, self.view.at(&path)) {
-            show(py, object.bind(py), &path, json_to_python(py, value)?)?;
+        self.record(Op { path: path.to_vec(), change })?;
+        if let (Some(object), Some(value)) = (lent, self.view.at(path)) {
+            show(py, object.bind(py), path, json_to_python(py, value)?)?;
         }
         Ok(())
     }
@@ -180,9 +184,8 @@ impl RunContext {
     }
 
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> bool {
-        key.cast::<PyString>().is_ok_and(|key| {
-            key.to_cow().is_ok_and(|key| self.view.root().contains_key(&*key))
-        })
+        key.cast::<PyString>()
+            .is_ok_and(|key| key.to_cow().is_ok_and(|key| self.view.root().contains_key(&*key)))
     }
 
     fn __len__(&self) -> usize {
@@ -294,7 +297,7 @@ impl RunContext {
                 )));
             }
         };
-        self.change_at(py, path.clone(), Change::Incr(by))?;
+        self.change_at(py, &path, Change::Incr(by))?;
         json_to_python(py, self.view.at(&path).unwrap_or(&Json::Null))
     }
 
@@ -302,15 +305,15 @@ impl RunContext {
     ///
     /// A path is dotted (`"match.goals"`), or a list of keys.
     fn append(&mut self, path: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let path_keys = keys_of(path)?;
-        let value = self.read(value, &path_keys.join("."))?;
-        self.change_at(path.py(), path_keys, Change::Append(value))
+        let keys = keys_of(path)?;
+        let value = self.read(value, &keys.join("."))?;
+        self.change_at(path.py(), &keys, Change::Append(value))
     }
 
     /// What time it is for the run: the end of its slice, the same whenever it is replayed.
     #[getter]
     fn now<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        datetime(py, self.about.now)
+        to_datetime(py, self.about.now)
     }
 
     /// The slice the run started in.
@@ -371,8 +374,7 @@ impl RunContext {
     /// A `random.Random` that replays: one sequence for each name.
     #[pyo3(signature = (name = "random"))]
     fn random<'py>(&mut self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        let randoms =
-            self.randoms.get_or_insert_with(|| PyDict::new(py).unbind()).bind(py).clone();
+        let randoms = self.randoms.get_or_insert_with(|| PyDict::new(py).unbind()).bind(py).clone();
         if let Some(known) = randoms.get_item(name)? {
             return Ok(known);
         }
@@ -434,14 +436,12 @@ fn show(
     let mut at = object.clone();
     for key in between {
         let Ok(dict) = at.cast_into::<PyDict>() else { return Ok(()) };
-        let next = dict.get_item(&**key)?;
-        at = match next {
-            Some(next) => next,
-            None => {
-                let made = PyDict::new(py).into_any();
-                dict.set_item(&**key, &made)?;
-                made
-            }
+        at = if let Some(next) = dict.get_item(&**key)? {
+            next
+        } else {
+            let made = PyDict::new(py).into_any();
+            dict.set_item(&**key, &made)?;
+            made
         };
     }
     at.cast::<PyDict>().map_or(Ok(()), |dict| dict.set_item(&**last, value))
@@ -475,9 +475,9 @@ fn keys_of(path: &Bound<'_, PyAny>) -> PyResult<Vec<Arc<str>>> {
     if let Ok(dotted) = path.cast::<PyString>() {
         return Ok(dotted.to_cow()?.split('.').map(Into::into).collect());
     }
-    let keys: Vec<String> = path.extract().map_err(|_| {
-        PyTypeError::new_err("a context path is a dotted string or a list of keys")
-    })?;
+    let keys: Vec<String> = path
+        .extract()
+        .map_err(|_| PyTypeError::new_err("a context path is a dotted string or a list of keys"))?;
     Ok(keys.iter().map(|key| key.as_str().into()).collect())
 }
 

@@ -46,7 +46,7 @@ pub(super) struct Member {
 /// The crews of a session.
 pub(super) struct Members {
     plan: Arc<Plan>,
-    members: Vec<Member>,
+    all: Vec<Member>,
     pulse: Arc<Pulse>,
     /// Makes a coroutine a task and starts it.
     spawn: Py<PyAny>,
@@ -72,13 +72,18 @@ pub(super) struct Given {
 }
 
 impl Members {
-    pub(super) fn new(plan: Arc<Plan>, members: Vec<Member>, pulse: Arc<Pulse>, spawn: Py<PyAny>) -> Self {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        members: Vec<Member>,
+        pulse: Arc<Pulse>,
+        spawn: Py<PyAny>,
+    ) -> Self {
         let (finished, back) = mpsc::unbounded_channel();
-        Self { plan, members, pulse, spawn, back, finished, under_way: HashMap::new() }
+        Self { plan, all: members, pulse, spawn, back, finished, under_way: HashMap::new() }
     }
 
     fn given(&self, py: Python<'_>, stream: &StreamId, job: &Job) -> PyResult<Given> {
-        let member = &self.members[job.run.crew.0 as usize];
+        let member = &self.all[job.run.crew.0 as usize];
         let spec = &self.plan.crew(job.run.crew).spec;
         let make = |arrived| -> PyResult<Py<PyAny>> {
             let event = Event::from_arrived(py, stream, arrived)?.into_any();
@@ -94,9 +99,9 @@ impl Members {
             (events.clone().into_any().unbind(), Some(events.unbind()))
         } else {
             let event = first.map_or_else(|| Ok(py.None()), make)?;
-            let events = member.takes_context.then(|| {
-                first.map(|_| PyList::new(py, [&event]).map(Bound::unbind)).transpose()
-            });
+            let events = member
+                .takes_context
+                .then(|| first.map(|_| PyList::new(py, [&event]).map(Bound::unbind)).transpose());
             (event, events.transpose()?.flatten())
         };
         let limits = &self.plan.settings.limits;
@@ -111,10 +116,10 @@ impl Members {
 
     fn begin(&mut self, py: Python<'_>, stream: &StreamId, job: &Job) -> PyResult<Started> {
         let given = self.given(py, stream, job)?;
-        let member = &mut self.members[job.run.crew.0 as usize];
+        let member = &mut self.all[job.run.crew.0 as usize];
         if member.style == Style::Submit {
             let run = self.ticket(py, stream, job, given)?;
-            let member = &self.members[job.run.crew.0 as usize];
+            let member = &self.all[job.run.crew.0 as usize];
             let handle = member.call.call1(py, (run,))?;
             self.under_way.insert((stream.clone(), job.run, job.attempt), handle);
             return Ok(Started::Later);
@@ -137,16 +142,35 @@ impl Members {
         Ok(Started::Later)
     }
 
-    fn ticket(&self, py: Python<'_>, stream: &StreamId, job: &Job, given: Given) -> PyResult<Py<Run>> {
+    fn ticket(
+        &self,
+        py: Python<'_>,
+        stream: &StreamId,
+        job: &Job,
+        given: Given,
+    ) -> PyResult<Py<Run>> {
         let name = self.plan.crew(job.run.crew).spec.name.as_str();
         Py::new(py, Run::new(name, stream, job, given, self.finished.clone()))
     }
 
     /// What an exception means for the run; one meant for the program ends the session too.
-    fn raised(&self, py: Python<'_>, stream: &StreamId, run: RunId, attempt: u32, error: PyErr) -> Outcome {
+    fn raised(
+        &self,
+        py: Python<'_>,
+        stream: &StreamId,
+        run: RunId,
+        attempt: u32,
+        error: PyErr,
+    ) -> Outcome {
         let failed = Outcome::Failed(failure(py, &error));
         if is_of_the_run(py, &error) {
-            self.pulse.remember(stream, &self.plan.crew(run.crew).spec.name, run.key, attempt, error);
+            self.pulse.remember(
+                stream,
+                &self.plan.crew(run.crew).spec.name,
+                run.key,
+                attempt,
+                error,
+            );
         } else {
             self.pulse.interrupt(error);
         }
@@ -156,7 +180,7 @@ impl Members {
 
 impl Crews for Members {
     fn is_immediate(&self, crew: CrewIx) -> bool {
-        self.members[crew.0 as usize].style != Style::Submit
+        self.all[crew.0 as usize].style != Style::Submit
     }
 
     fn start(&mut self, stream: &StreamId, job: Job) -> Started {
@@ -188,7 +212,7 @@ impl Crews for Members {
             self.under_way.remove(&(stream.clone(), run, attempt));
             match result {
                 Ok(answer) => {
-                    let reader = &mut self.members[run.crew.0 as usize].reader;
+                    let reader = &mut self.all[run.crew.0 as usize].reader;
                     read(reader, answer.bind(py), &job)
                 }
                 Err(error) => self.raised(py, &stream, run, attempt, error),

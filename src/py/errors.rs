@@ -8,7 +8,10 @@ use pyo3::{
     types::{PyDict, PyList},
 };
 
-use crate::{engine::{PlanError, Problem}, runtime::RuntimeError};
+use crate::{
+    engine::{CrewName, PlanError, Problem},
+    runtime::RuntimeError,
+};
 
 /// An exception class of `live_crew.errors`, raised with a message.
 fn raise(class: &str, message: &dyn Display) -> PyErr {
@@ -74,8 +77,9 @@ fn place(problem: &Problem) -> (Option<&str>, Option<&'static str>) {
         Problem::UnknownKind { crew, .. } | Problem::NeverRuns { crew } => {
             (Some(crew.as_str()), Some("triggers"))
         }
-        Problem::Cycle { crews } => (crews.first().map(|crew| crew.as_str()), Some("needs")),
-        Problem::EndlessLoop { crews } => (crews.first().map(|crew| crew.as_str()), Some("needs")),
+        Problem::Cycle { crews } | Problem::EndlessLoop { crews } => {
+            (crews.first().map(CrewName::as_str), Some("needs"))
+        }
         Problem::BadValue { crew, field, .. } => (Some(crew.as_str()), Some(field)),
         Problem::TooManyCrews { .. } => (None, Some("crews")),
     }

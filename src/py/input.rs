@@ -10,11 +10,15 @@ use crate::{
 
 /// A source decided at run time.
 pub(super) enum Input {
-    File(FileSource),
+    File(Box<FileSource>),
     /// What `publish` is given.
     Queue(MemorySource),
     /// Ready-made events.
-    Events { iterator: Py<PyIterator>, taken: u64, limits: Limits },
+    Events {
+        iterator: Py<PyIterator>,
+        taken: u64,
+        limits: Limits,
+    },
 }
 
 impl Source for Input {

@@ -1,9 +1,6 @@
 //! The thread that timers and disks need, and small conversions.
 
-use std::{
-    process,
-    sync::OnceLock,
-};
+use std::{process, sync::OnceLock};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 

@@ -112,9 +112,8 @@ impl Journal {
         slice: i64,
     ) -> PyResult<Bound<'py, PyAny>> {
         let stream = stream_id(stream)?;
-        let explanation = self.ask(py, async |store| {
-            runtime::explain(store, &stream, crew, Slice(slice)).await
-        })?;
+        let explanation =
+            self.ask(py, async |store| runtime::explain(store, &stream, crew, Slice(slice)).await)?;
         let dict = pythonize(py, &explanation)?;
         dict.set_item("text", explanation.to_string())?;
         Ok(dict)
@@ -128,21 +127,16 @@ impl Journal {
         slice: i64,
     ) -> PyResult<Bound<'py, PyAny>> {
         let stream = stream_id(stream)?;
-        let context = self
-            .ask(py, async |store| runtime::context_at(store, &stream, Slice(slice)).await)?;
+        let context =
+            self.ask(py, async |store| runtime::context_at(store, &stream, Slice(slice)).await)?;
         json_to_python(py, &context.to_json())
     }
 
     /// Every write to a dotted path, oldest first.
-    fn blame<'py>(
-        &self,
-        py: Python<'py>,
-        stream: &str,
-        path: Vec<String>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn blame<'py>(&self, py: Python<'py>, stream: &str, path: &str) -> PyResult<Bound<'py, PyAny>> {
         let stream = stream_id(stream)?;
         let writes = self.ask(py, async |store| {
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let path: Vec<&str> = path.split('.').collect();
             runtime::blame(store, &stream, &path).await
         })?;
         Ok(pythonize(py, &writes)?)

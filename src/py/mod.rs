@@ -8,7 +8,8 @@
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time |
 //! | `plan`, `spec` | crews and settings as Python declares them |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
-//! | `event`, `action`, `json`, `time` | the models and their JSON |
+//! | `event`, `action`, `events` | the models; `model`, `fields`, `payload`, `time` are what they share |
+//! | `json` | Python values to canonical JSON and back |
 
 mod action;
 mod answers;
@@ -16,12 +17,16 @@ mod context;
 mod crews;
 mod errors;
 mod event;
+mod events;
+mod fields;
 mod input;
 mod io;
 mod journal;
 mod json;
+mod model;
 mod models_error;
 mod output;
+mod payload;
 mod plan;
 mod pulse;
 mod run;
@@ -37,8 +42,12 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    event::register(module)?;
     action::register(module)?;
+    event::register(module)?;
+    events::register(module)?;
+    fields::register(module)?;
+    payload::register(module)?;
+    time::register(module)?;
     module.add_class::<context::RunContext>()?;
     module.add_class::<journal::Journal>()?;
     module.add_class::<plan::Plan>()?;

@@ -20,8 +20,11 @@ pub(super) struct Said {
     pub(super) problems: VecDeque<Outgoing>,
     pub(super) counts: Counts,
     /// A batch that a Python object is to publish, and who waits for it.
-    pub(super) relay: Option<(Vec<Outgoing>, oneshot::Sender<Result<(), String>>)>,
+    pub(super) relay: Option<(Vec<Outgoing>, Relayed)>,
 }
+
+/// Where it is told what became of a batch.
+type Relayed = oneshot::Sender<Result<(), String>>;
 
 /// How much was said, taken or not.
 #[derive(Debug, Default, Clone, Copy)]

@@ -9,7 +9,7 @@ use pyo3::{
 
 use super::{errors::plan_error, spec};
 use crate::{
-    engine::{Need, Pace, Plan as Checked},
+    engine::{Need, Pace, Pattern, Plan as Checked},
     wire::Emits,
 };
 
@@ -27,15 +27,15 @@ impl Plan {
     #[new]
     fn new(
         py: Python<'_>,
-        crews: Vec<Bound<'_, PyAny>>,
+        crews: &Bound<'_, PyList>,
         settings: &Bound<'_, PyAny>,
         pace: &str,
     ) -> PyResult<Self> {
         let settings = spec::settings(settings, spec::pace(pace)?)?;
         let mut specs = Vec::with_capacity(crews.len());
         let mut emits = Vec::with_capacity(crews.len());
-        for crew in &crews {
-            let (spec, emit) = spec::crew(crew)?;
+        for crew in crews {
+            let (spec, emit) = spec::crew(&crew)?;
             emits.push((spec.name.clone(), emit));
             specs.push(spec);
         }
@@ -72,8 +72,7 @@ impl Plan {
             let node = PyDict::new(py);
             node.set_item("crew", crew.spec.name.as_str())?;
             node.set_item("level", crew.level)?;
-            let triggers: Vec<&str> =
-                crew.spec.triggers.iter().map(|trigger| trigger.as_str()).collect();
+            let triggers: Vec<&str> = crew.spec.triggers.iter().map(Pattern::as_str).collect();
             node.set_item("triggers", triggers)?;
             let needs = PyList::empty(py);
             for need in &crew.spec.needs {

@@ -52,8 +52,7 @@ pub(super) struct Raised {
 
 impl Pulse {
     pub(super) fn new(bell: UnixStream) -> Arc<Self> {
-        let inner =
-            Inner { step_began: Instant::now(), interrupt: None, raised: VecDeque::new() };
+        let inner = Inner { step_began: Instant::now(), interrupt: None, raised: VecDeque::new() };
         Arc::new(Self {
             bell,
             is_woken: AtomicBool::new(false),

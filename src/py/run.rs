@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::{intern, prelude::*};
 use tokio::sync::mpsc;
 
-use super::{context::RunContext, crews::{Finished, Given}};
+use super::{
+    context::RunContext,
+    crews::{Finished, Given},
+};
 use crate::engine::{Job, RunId, StreamId};
 
 /// One run, for whoever does it: what it is given, and where its answer goes.
 #[pyclass(frozen, module = "live_crew._core")]
 pub(super) struct Run {
     stream: StreamId,
-    run: RunId,
+    id: RunId,
     attempt: u32,
     /// The name of the crew.
     #[pyo3(get)]
@@ -39,7 +42,7 @@ impl Run {
     ) -> Self {
         Self {
             stream: stream.clone(),
-            run: job.run,
+            id: job.run,
             attempt: job.attempt,
             crew: crew.to_owned(),
             slice: job.slice.0,
@@ -56,9 +59,8 @@ impl Run {
             return;
         }
         let context = self.ctx.as_ref().map(|ctx| ctx.clone_ref(py));
-        let job =
-            Given { event: self.event.clone_ref(py), context, payload: self.payload.clone() };
-        let (stream, run, attempt) = (self.stream.clone(), self.run, self.attempt);
+        let job = Given { event: self.event.clone_ref(py), context, payload: self.payload.clone() };
+        let (stream, run, attempt) = (self.stream.clone(), self.id, self.attempt);
         // Nobody listens any more when the session is over.
         let _told = self.finished.send(Finished { stream, run, attempt, result, job });
     }

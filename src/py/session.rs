@@ -123,9 +123,9 @@ impl Session {
         let mouth = Mouth::default();
         let file = match (actions_path, problems_path) {
             (None, None) => None,
-            (Some(actions), Some(problems)) => Some(
-                FileSink::append(actions, problems).map_err(|error| transport_error(&error))?,
-            ),
+            (Some(actions), Some(problems)) => {
+                Some(FileSink::append(actions, problems).map_err(|error| transport_error(&error))?)
+            }
             _ => return Err(misuse("both outputs are files, or none")),
         };
         let sink = Output { mouth: mouth.clone(), keep: keep_actions, file, relay };
@@ -323,7 +323,8 @@ fn input(source: &Bound<'_, PyAny>, plan: &Plan) -> PyResult<(Input, Option<Memo
         } else {
             FileSource::open(&path, limits)
         };
-        return Ok((Input::File(opened.map_err(|error| transport_error(&error))?), None));
+        let source = opened.map_err(|error| transport_error(&error))?;
+        return Ok((Input::File(Box::new(source)), None));
     }
     let iterator: Bound<'_, PyIterator> = source.try_iter()?;
     let limits = limits.clone();

@@ -19,7 +19,8 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Crew {
-    crew: String,
+    #[serde(rename = "crew")]
+    name: String,
     #[serde(default)]
     triggers: Vec<String>,
     #[serde(default)]
@@ -89,13 +90,16 @@ struct Streams {
 pub(super) fn crew(dict: &Bound<'_, PyAny>) -> PyResult<(CrewSpec, Emits)> {
     let crew: Crew = depythonize(dict)?;
     let wrong = |field: &str, why: &dyn std::fmt::Display| {
-        PyValueError::new_err(format!("crew `{}`: `{field}`: {why}", crew.crew))
+        PyValueError::new_err(format!("crew `{}`: `{field}`: {why}", crew.name))
     };
-    let name = CrewName::new(&crew.crew).map_err(|error| wrong("crew", &error))?;
+    let name = CrewName::new(&crew.name).map_err(|error| wrong("crew", &error))?;
     let base = CrewSpec::new(name);
     let triggers: Result<_, _> = crew.triggers.iter().map(|glob| Pattern::new(glob)).collect();
-    let needs: PyResult<_> =
-        crew.needs.iter().map(|need| self::need(need).map_err(|why| wrong("needs", &why))).collect();
+    let needs: PyResult<_> = crew
+        .needs
+        .iter()
+        .map(|need| self::need(need).map_err(|why| wrong("needs", &why)))
+        .collect();
     let wait = match crew.wait_policy.as_deref() {
         None => base.wait,
         Some(word) => wait(word).ok_or_else(|| {
@@ -182,7 +186,9 @@ pub(super) fn pace(word: &str) -> PyResult<Pace> {
     match word {
         "virtual" => Ok(Pace::Virtual),
         "realtime" => Ok(Pace::Realtime),
-        other => Err(PyValueError::new_err(format!("`pace` is `{other}`, not virtual or realtime"))),
+        other => {
+            Err(PyValueError::new_err(format!("`pace` is `{other}`, not virtual or realtime")))
+        }
     }
 }
 
@@ -204,8 +210,8 @@ fn wait(word: &str) -> Option<WaitPolicy> {
         "all" => Some(WaitPolicy::All),
         "any" => Some(WaitPolicy::Any),
         "none" => Some(WaitPolicy::None),
-        timed => Some(WaitPolicy::Timeout(Span::from_ms(
-            timed.strip_prefix("timeout:")?.parse().ok()?,
-        ))),
+        timed => {
+            Some(WaitPolicy::Timeout(Span::from_ms(timed.strip_prefix("timeout:")?.parse().ok()?)))
+        }
     }
 }

@@ -14,12 +14,12 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum AnyStore {
     Memory(MemoryStore),
-    Sqlite(Offloaded),
+    Sqlite(Box<Offloaded>),
 }
 
 impl AnyStore {
     pub(super) fn sqlite(store: SqliteStore) -> Self {
-        Self::Sqlite(Offloaded(Some(store)))
+        Self::Sqlite(Box::new(Offloaded(Some(store))))
     }
 }
 
@@ -55,27 +55,44 @@ impl Store for AnyStore {
         }
     }
 
-    async fn read(&mut self, stream: &StreamId, after: u64, max_bytes: usize) -> Result<Vec<StoredFrame>, StoreError> {
+    async fn read(
+        &mut self,
+        stream: &StreamId,
+        after: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredFrame>, StoreError> {
         match self {
             Self::Memory(store) => store.read(stream, after, max_bytes).await,
             Self::Sqlite(store) => {
                 let stream = stream.clone();
-                store.lend(move |store, on| on.block_on(store.read(&stream, after, max_bytes))).await
+                store
+                    .lend(move |store, on| on.block_on(store.read(&stream, after, max_bytes)))
+                    .await
             }
         }
     }
 
-    async fn write_snapshot(&mut self, stream: &StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+    async fn write_snapshot(
+        &mut self,
+        stream: &StreamId,
+        snapshot: Snapshot,
+    ) -> Result<(), StoreError> {
         match self {
             Self::Memory(store) => store.write_snapshot(stream, snapshot).await,
             Self::Sqlite(store) => {
                 let stream = stream.clone();
-                store.lend(move |store, on| on.block_on(store.write_snapshot(&stream, snapshot))).await
+                store
+                    .lend(move |store, on| on.block_on(store.write_snapshot(&stream, snapshot)))
+                    .await
             }
         }
     }
 
-    async fn snapshot(&mut self, stream: &StreamId, pick: Pick) -> Result<Option<Snapshot>, StoreError> {
+    async fn snapshot(
+        &mut self,
+        stream: &StreamId,
+        pick: Pick,
+    ) -> Result<Option<Snapshot>, StoreError> {
         match self {
             Self::Memory(store) => store.snapshot(stream, pick).await,
             Self::Sqlite(store) => {
@@ -85,7 +102,12 @@ impl Store for AnyStore {
         }
     }
 
-    async fn prune(&mut self, stream: &StreamId, keep: &Retention, now: Timestamp) -> Result<Pruned, StoreError> {
+    async fn prune(
+        &mut self,
+        stream: &StreamId,
+        keep: &Retention,
+        now: Timestamp,
+    ) -> Result<Pruned, StoreError> {
         match self {
             Self::Memory(store) => store.prune(stream, keep, now).await,
             Self::Sqlite(store) => {
@@ -99,13 +121,15 @@ impl Store for AnyStore {
     async fn streams(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
         match self {
             Self::Memory(store) => store.streams().await,
-            Self::Sqlite(store) => {
-                store.lend(move |store, on| on.block_on(store.streams())).await
-            }
+            Self::Sqlite(store) => store.lend(move |store, on| on.block_on(store.streams())).await,
         }
     }
 
-    async fn mark(&mut self, stream: &StreamId, ordinal: u64) -> Result<Option<(u64, Mark)>, StoreError> {
+    async fn mark(
+        &mut self,
+        stream: &StreamId,
+        ordinal: u64,
+    ) -> Result<Option<(u64, Mark)>, StoreError> {
         match self {
             Self::Memory(store) => store.mark(stream, ordinal).await,
             Self::Sqlite(store) => {
@@ -118,8 +142,8 @@ impl Store for AnyStore {
     async fn close(self) -> Result<(), StoreError> {
         match self {
             Self::Memory(store) => store.close().await,
-            Self::Sqlite(Offloaded(store)) => {
-                let store = store.expect("it is back");
+            Self::Sqlite(offloaded) => {
+                let store = offloaded.0.expect("it is back");
                 let on = Handle::current();
                 spawn_blocking(move || on.block_on(store.close()))
                     .await

@@ -103,7 +103,7 @@ fn counters<'py>(py: Python<'py>, counters: &Counters) -> PyResult<Bound<'py, Py
 }
 
 /// What a session said, counted.
-pub(super) fn counts<'py>(py: Python<'py>, counts: Counts) -> PyResult<Bound<'py, PyDict>> {
+pub(super) fn counts(py: Python<'_>, counts: Counts) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item("actions", counts.actions)?;
     dict.set_item("errors", counts.errors)?;

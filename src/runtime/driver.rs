@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     engine::{
-        Control, Counters, Digest, Engine, Input, Outcome, Output, Plan, StreamId, Timestamp,
+        Control, Counters, Digest, Engine, Input, Outcome, Output, Plan, Record, StreamId,
+        Timestamp,
     },
     store::Store,
     transport::{Cursor, DeadLetter, Delivery, Outgoing, Sink, Source},
@@ -38,9 +39,18 @@ pub struct Runtime<S, K, C, T> {
     pub(super) last_cursor: Option<u64>,
     pub(super) acked: Option<u64>,
     pub(super) under_way: usize,
+    /// Room to encode in, used again.
+    pub(super) scratch: Scratch,
     refused: u64,
     /// A run ended with an error or was dropped: what is in memory may be ahead of the journal.
     is_broken: bool,
+}
+
+/// What the records of one frame go through.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub records: Vec<(Timestamp, Record)>,
+    pub body: Vec<u8>,
 }
 
 /// How a run of the runtime ended.
@@ -88,6 +98,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             last_cursor: None,
             acked: None,
             under_way: 0,
+            scratch: Scratch::default(),
             refused: 0,
             is_broken: false,
         };
@@ -301,8 +312,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 }
             };
             self.touch(ix);
-            let input = Input::Event { event: event.clone(), cursor: cursor.0 };
-            if let Err(rejection) = self.streams[ix].engine.handle(now, input) {
+            let engine = &mut self.streams[ix].engine;
+            // The engine keeps what it takes; a copy is for the letter that is hardly ever written.
+            let copy = engine.may_refuse().then(|| event.clone());
+            let handled = engine.handle(now, Input::Event { event, cursor: cursor.0 });
+            if let (Err(rejection), Some(event)) = (handled, copy) {
                 letters.push(DeadLetter::from_event(rejection.to_string(), &raw(&event), cursor));
             }
             self.run_immediate(ix, now);

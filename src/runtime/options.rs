@@ -11,9 +11,11 @@ use crate::{
 pub struct Options {
     /// What live streams take in; not checked in virtual pace.
     pub acceptance: Acceptance,
-    /// Commits between two snapshots of a stream (rule J5).
+    /// Commits between two snapshots of a stream, at most (rule J5). A journal that grows fast
+    /// gets one sooner.
     pub snapshot_every: u64,
-    /// What the journal keeps (rule J5).
+    /// What the journal keeps (rule J5). The streams share `max_bytes` out evenly: it bounds the
+    /// whole, however many there are, as far as what recovery needs lets it.
     pub retention: Retention,
     /// Deliveries taken at a time.
     pub batch: usize,

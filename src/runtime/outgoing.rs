@@ -1,36 +1,67 @@
 //! What leaves a stream, as messages for a sink.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use crate::{
-    engine::{Emission, Plan, StreamId, Timestamp},
+    engine::{Emission, LatePolicy, Plan, StreamId, Timestamp},
     transport::{Channel, Outgoing},
     wire,
 };
 
-pub(super) fn outgoing(
-    plan: &Plan,
-    stream: &StreamId,
-    emission: &Emission,
-    now: Timestamp,
-) -> Outgoing {
-    let mut body = Vec::with_capacity(256);
-    let (channel, id) = match emission {
-        Emission::Action(action) => {
-            let crew = &plan.crew(action.run.crew).spec.name;
-            wire::write_action(stream, crew, action, &mut body);
-            (Channel::Action, Some(action.id.to_string().into()))
+/// Messages that are published together. Their bodies are written one after the other into one
+/// buffer and cut out of it at the end: an allocation for each would cost more than writing it.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    messages: Vec<Outgoing>,
+    bodies: Vec<u8>,
+    /// Where each body ends.
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Puts what a stream sends at the end.
+    pub fn push(&mut self, plan: &Plan, stream: &StreamId, emission: &Emission, now: Timestamp) {
+        let body = &mut self.bodies;
+        let (channel, id) = match emission {
+            Emission::Action(action) => {
+                let crew = &plan.crew(action.run.crew).spec.name;
+                wire::write_action(stream, crew, action, body);
+                let hex = action.id.hex();
+                let id: Arc<str> = std::str::from_utf8(&hex).expect("digits are ASCII").into();
+                (Channel::Action, Some(id))
+            }
+            Emission::Error(error) => {
+                wire::write_error(stream, now, error, body);
+                (Channel::Error, None)
+            }
+            Emission::Late(arrived, policy) => {
+                wire::write_late(stream, arrived, *policy, body);
+                let channel = match policy {
+                    LatePolicy::DeadLetter => Channel::DeadLetter,
+                    LatePolicy::Next | LatePolicy::Drop | LatePolicy::Fail => Channel::Late,
+                };
+                (channel, None)
+            }
+        };
+        self.ends.push(self.bodies.len());
+        let (stream, body) = (Some(stream.clone()), Bytes::new());
+        self.messages.push(Outgoing { channel, stream, id, body });
+    }
+
+    /// The messages, whole.
+    pub fn into_messages(mut self) -> Vec<Outgoing> {
+        let bodies = Bytes::from(self.bodies);
+        let mut start = 0;
+        for (message, end) in self.messages.iter_mut().zip(self.ends) {
+            message.body = bodies.slice(start..end);
+            start = end;
         }
-        Emission::Error(error) => {
-            wire::write_error(stream, now, error, &mut body);
-            (Channel::Error, None)
-        }
-        Emission::Late(arrived, policy) => {
-            wire::write_late(stream, arrived, *policy, &mut body);
-            let channel = match policy {
-                crate::engine::LatePolicy::DeadLetter => Channel::DeadLetter,
-                _ => Channel::Late,
-            };
-            (channel, None)
-        }
-    };
-    Outgoing { channel, stream: Some(stream.clone()), id, body: body.into() }
+        self.messages
+    }
 }

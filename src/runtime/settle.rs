@@ -4,16 +4,19 @@ use bytes::Bytes;
 
 use super::{
     Clock, Crews, Runtime, RuntimeError, Started,
-    driver::redacted,
-    outgoing::outgoing,
+    driver::{Scratch, redacted},
+    outgoing::Batch,
     stream::{After, Stream},
 };
 use crate::{
     engine::{Input, Record, Timestamp},
-    store::{Frame, Mark, Snapshot, Store},
+    store::{Frame, Mark, Retention, Snapshot, Store},
     transport::{Cursor, Sink, Source},
     wire,
 };
+
+/// A journal grows by this much, or by four snapshots, before the next one is due.
+const SNAPSHOT_BYTES: u64 = 4 << 20;
 
 impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     /// Makes everything folded durable and does what follows, until nothing follows any more.
@@ -33,18 +36,23 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         for &ix in &touched {
             let stream = &mut self.streams[ix];
             stream.touched = false;
-            stream.engine.drain_records(&mut stream.records);
             if std::mem::take(&mut stream.header_due) {
                 frames.push(frame(stream, at, 0, wire::encode_header(&stream.header), Vec::new()));
                 owners.push(ix);
             }
-            if !stream.records.is_empty() {
-                let marks = stream.records.iter().filter_map(|(_, record)| mark(record)).collect();
-                let body = wire::encode_records(&stream.records);
-                let records = u32::try_from(stream.records.len()).unwrap_or(u32::MAX);
-                frames.push(frame(stream, at, records, body, marks));
+            let Scratch { records, body } = &mut self.scratch;
+            stream.engine.drain_records(records);
+            if !records.is_empty() {
+                let mut marks: Vec<Mark> =
+                    records.iter().filter_map(|(_, record)| mark(record)).collect();
+                marks.shrink_to_fit();
+                body.clear();
+                wire::write_records(records, body);
+                stream.unsnapshot_bytes += body.len() as u64;
+                let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
+                records.clear();
+                frames.push(frame(stream, at, count, Bytes::copy_from_slice(body), marks));
                 owners.push(ix);
-                stream.records.clear();
             }
         }
         if !frames.is_empty() {
@@ -55,26 +63,43 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         }
         for &ix in &touched {
             self.update_wakeup(ix);
-            if self.streams[ix].unsnapshot >= self.options.snapshot_every {
+            if self.is_snapshot_due(&self.streams[ix]) {
                 self.snapshot(ix, at).await?;
             }
         }
         Ok(touched)
     }
 
+    /// Rule J5. Commits alone do not tell: a busy slice fills the journal as a thousand quiet ones
+    /// do, and what is not before a snapshot can neither be pruned nor spared on recovery.
+    fn is_snapshot_due(&self, stream: &Stream) -> bool {
+        let share = self.share().unwrap_or(u64::MAX);
+        // What snapshots cost stays a fraction of what the journal does.
+        let step = (share / 4).min(SNAPSHOT_BYTES).max(4 * stream.snapshot_bytes);
+        stream.unsnapshot >= self.options.snapshot_every
+            || (stream.unsnapshot > 0 && stream.unsnapshot_bytes >= step)
+    }
+
+    /// How much of the journal each stream may keep.
+    fn share(&self) -> Option<u64> {
+        let streams = self.streams.len().max(1) as u64;
+        self.options.retention.max_bytes.map(|bytes| bytes / streams)
+    }
+
     async fn snapshot(&mut self, ix: usize, at: Timestamp) -> Result<(), RuntimeError> {
+        let keep = Retention { max_bytes: self.share(), ..self.options.retention };
         let stream = &mut self.streams[ix];
         stream.unsnapshot = 0;
         let Some(slice) = stream.last_slice else {
             return Ok(());
         };
         let body = wire::encode_snapshot(&stream.header, stream.engine.snapshot());
+        (stream.unsnapshot_bytes, stream.snapshot_bytes) = (0, body.len() as u64);
         let snapshot = Snapshot { after: stream.last_frame, slice, body };
         let name = stream.engine.stream().clone();
         self.store.write_snapshot(&name, snapshot).await?;
-        let keep = &self.options.retention;
         if keep.max_age.is_some() || keep.max_bytes.is_some() {
-            self.store.prune(&name, keep, at).await?;
+            self.store.prune(&name, &keep, at).await?;
         }
         Ok(())
     }
@@ -102,7 +127,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
 
     /// Starts, cancels and publishes what the touched streams wanted, now that it is durable.
     async fn do_after(&mut self, touched: &[usize]) -> Result<(), RuntimeError> {
-        let mut batch = Vec::new();
+        let mut batch = Batch::default();
         let mut published = Vec::new();
         for &ix in touched {
             // What is added meanwhile is not durable yet.
@@ -128,9 +153,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     After::Cancel(run, attempt) => self.crews.cancel(name, run, attempt),
                     After::Publish(parcel) => {
                         let now = self.clock.now();
-                        batch.extend(
-                            parcel.items.iter().map(|item| outgoing(&self.plan, name, item, now)),
-                        );
+                        for item in &parcel.items {
+                            batch.push(&self.plan, name, item, now);
+                        }
                         published.push((ix, parcel.number));
                     }
                 }
@@ -139,7 +164,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.sink.publish(&batch).await?;
+        self.sink.publish(&batch.into_messages()).await?;
         self.sink.flush().await?;
         for (ix, number) in published {
             // Written with the next frame: if that is lost, the parcel is published again.
@@ -147,7 +172,6 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             // For the engine no time passes, so this decides nothing that had to be done now.
             let published = Input::Published(number);
             let _accepted = stream.engine.handle(Timestamp::MIN, published);
-            stream.engine.drain_records(&mut stream.records);
         }
         Ok(())
     }

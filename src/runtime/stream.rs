@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
-    engine::{Command, Digest, Engine, Job, Parcel, Record, RunId, Slice, Timestamp},
+    engine::{Command, Digest, Engine, Job, Parcel, RunId, Slice, Timestamp},
     wire::Header,
 };
 
@@ -11,8 +11,6 @@ use crate::{
 pub(super) struct Stream {
     pub engine: Engine,
     pub header: Arc<Header>,
-    /// Written with the next frame.
-    pub records: Vec<(Timestamp, Record)>,
     /// Done once the records before it are durable.
     pub after: VecDeque<After>,
     /// When the clock matters to it next.
@@ -21,6 +19,10 @@ pub(super) struct Stream {
     pub held: Option<u64>,
     /// Commits since the last snapshot.
     pub unsnapshot: u64,
+    /// Bytes of journal since then.
+    pub unsnapshot_bytes: u64,
+    /// Bytes of the last snapshot this process took.
+    pub snapshot_bytes: u64,
     pub last_slice: Option<Slice>,
     /// The last frame written.
     pub last_frame: u64,
@@ -45,11 +47,12 @@ impl Stream {
         Self {
             engine,
             header,
-            records: Vec::new(),
             after: VecDeque::new(),
             wake: None,
             held: None,
             unsnapshot: 0,
+            unsnapshot_bytes: 0,
+            snapshot_bytes: 0,
             last_slice: None,
             last_frame: 0,
             header_due: false,

@@ -3,6 +3,7 @@
 use crate::{
     engine::{
         Action, Arrived, CrewName, ErrorEvent, LatePolicy, RunKey, StreamId, Timestamp, Trouble,
+        write_run_name,
     },
     json::write_string,
 };
@@ -35,6 +36,18 @@ impl<'a> Members<'a> {
         write_string(value, self.key(key));
     }
 
+    /// Text in which nothing can need an escape: names, digits.
+    fn plain(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        let out = self.key(key);
+        out.push(b'"');
+        write(out);
+        out.push(b'"');
+    }
+
+    fn name(&mut self, key: &str, value: &str) {
+        self.plain(key, |out| out.extend_from_slice(value.as_bytes()));
+    }
+
     fn optional(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.text(key, value);
@@ -46,10 +59,7 @@ impl<'a> Members<'a> {
     }
 
     fn instant(&mut self, key: &str, value: Timestamp) {
-        let out = self.key(key);
-        out.push(b'"');
-        write_timestamp(value, out);
-        out.push(b'"');
+        self.plain(key, |out| write_timestamp(value, out));
     }
 
     fn close(self) {
@@ -60,12 +70,12 @@ impl<'a> Members<'a> {
 /// An action as its consumers read it. `causation_id` names the run: `crew/slice.place`.
 pub fn write_action(stream: &StreamId, crew: &CrewName, action: &Action, out: &mut Vec<u8>) {
     let mut members = Members::open(out);
-    members.text("causation_id", &format!("{crew}/{}", action.run.key));
+    members.plain("causation_id", |out| write_run_name(crew, action.run, out));
     members.optional("correlation_id", action.correlation_id.as_deref());
-    members.text("id", &action.id.to_string());
-    members.text("kind", action.kind.as_str());
+    members.plain("id", |out| out.extend_from_slice(&action.id.hex()));
+    members.name("kind", action.kind.as_str());
     members.key("payload").extend_from_slice(action.payload.as_bytes());
-    members.text("stream_id", action.stream.as_ref().unwrap_or(stream).as_str());
+    members.name("stream_id", action.stream.as_ref().unwrap_or(stream).as_str());
     members.optional("traceparent", action.traceparent.as_deref());
     members.optional("transaction_id", action.transaction_id.as_deref());
     members.instant("ts", action.ts);

@@ -41,6 +41,8 @@ pub struct EventReader {
     last_kind: Option<Kind>,
     /// The canonical payload while its length is unknown.
     payload: Vec<u8>,
+    /// What the scanner puts members in order with.
+    spare: Vec<u8>,
 }
 
 /// What was read of an event so far.
@@ -65,6 +67,7 @@ impl EventReader {
             last_stream: None,
             last_kind: None,
             payload: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -75,6 +78,7 @@ impl EventReader {
 
     fn read_fields(&mut self, text: &[u8]) -> Result<(StreamId, Event), Refusal> {
         let mut scanner = Scanner::new(text, &self.json)?;
+        std::mem::swap(&mut scanner.spare, &mut self.spare);
         if scanner.peek() != Some(b'{') {
             let start = scanner.offset();
             let value = rest_of_value(&mut scanner)?;
@@ -88,6 +92,7 @@ impl EventReader {
         }
         let end = scanner.offset();
         scanner.finish()?;
+        self.spare = scanner.spare;
         let missing = |index: usize| {
             move || Refusal::new(EventProblem::MissingField { field: FIELDS[index] }, end - 1)
         };

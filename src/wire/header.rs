@@ -25,7 +25,7 @@ pub struct Header {
     /// What holds for the stream.
     pub settings: StreamSettings,
     /// Its crews, in the order of rule O2, each with its fingerprint.
-    pub crews: Vec<CrewSpec>,
+    pub crews: Arc<[CrewSpec]>,
 }
 
 /// How a plan differs from the one a journal was written with.
@@ -48,13 +48,13 @@ impl Header {
             crewai,
             stream,
             settings: plan.settings.clone(),
-            crews: plan.crews.iter().map(|crew| crew.spec.clone()).collect(),
+            crews: Arc::clone(&plan.specs),
         }
     }
 
     /// The plan the journal was written with.
     pub fn plan(&self) -> Result<Arc<Plan>, PlanError> {
-        Plan::check(self.crews.clone(), self.settings.clone())
+        Plan::check(self.crews.to_vec(), self.settings.clone())
     }
 
     pub(super) fn from_json(text: &[u8]) -> Result<Self, DecodeError> {

@@ -32,7 +32,7 @@ pub use output::{Answer, Emits, Scope, read_output};
 pub use output_error::{OutputError, OutputProblem};
 pub use record::{
     Body, DecodeError, FORMAT, decode_body, decode_snapshot, encode_header, encode_records,
-    encode_snapshot,
+    encode_snapshot, write_records,
 };
 pub use redact::{REDACTED, is_secret, redact_diff, redact_event, redact_keys, redact_payload};
 pub use template::{Template, TemplateError};

@@ -47,15 +47,21 @@ pub enum DecodeError {
 
 /// Records as the body of a frame.
 pub fn encode_records(records: &[(Timestamp, Record)]) -> Bytes {
-    let mut out = vec![FORMAT, RECORDS];
+    let mut out = Vec::new();
+    write_records(records, &mut out);
+    out.into()
+}
+
+/// As [`encode_records`], into a vector that is used again.
+pub fn write_records(records: &[(Timestamp, Record)], out: &mut Vec<u8>) {
+    out.extend_from_slice(&[FORMAT, RECORDS]);
     let mut last = 0;
     for (at, record) in records {
         // Instants grow by little; the difference takes a byte or two.
-        out = append(out, &(at.micros() - last));
-        out = append(out, record);
+        append(out, &(at.micros() - last));
+        append(out, record);
         last = at.micros();
     }
-    out.into()
 }
 
 /// A header as the body of a frame.
@@ -91,8 +97,12 @@ pub fn decode_body(body: &[u8]) -> Result<Body, DecodeError> {
 /// An engine at rest, with the header it runs under.
 pub fn encode_snapshot(header: &Header, state: &State) -> Bytes {
     let header = serde_json::to_vec(header).expect("a header is plain data");
-    let out = append(vec![FORMAT, SNAPSHOT], &header);
-    append(out, state).into()
+    let mut out = vec![FORMAT, SNAPSHOT];
+    append(&mut out, &header);
+    append(&mut out, state);
+    // Kept for long: without what the vector grew beyond it.
+    out.shrink_to_fit();
+    out.into()
 }
 
 /// What [`encode_snapshot`] wrote.
@@ -117,8 +127,29 @@ fn open<'a>(body: &'a [u8], what: &'static str) -> Result<(u8, &'a [u8]), Decode
     }
 }
 
-fn append(out: Vec<u8>, value: &impl Serialize) -> Vec<u8> {
-    postcard::to_extend(value, out).expect("plain data goes into a Vec")
+fn append(out: &mut Vec<u8>, value: &impl Serialize) {
+    postcard::serialize_with_flavor(value, End(out)).expect("plain data goes into a Vec");
+}
+
+/// The end of a vector. The one that comes with postcard takes bytes one by one.
+struct End<'a>(&'a mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for End<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 fn take<'de, T: Deserialize<'de>>(

@@ -3,9 +3,7 @@
 //! The text is taken apart by hand, because chrono's parser costs as much as the rest of an event.
 //! The calendar is chrono's, and a property test holds the two parsers to the same answers.
 
-use std::io::Write as _;
-
-use chrono::{DateTime, Datelike, NaiveDate, Timelike};
+use chrono::{Datelike, NaiveDate};
 
 use crate::engine::Timestamp;
 
@@ -113,30 +111,43 @@ fn number(digits: &[u8]) -> Result<u32, TimestampError> {
 
 /// Appends the instant in UTC, with microseconds only when there are any.
 pub fn write_timestamp(ts: Timestamp, out: &mut Vec<u8>) {
-    let time = DateTime::from_timestamp_micros(ts.micros()).expect("years 1 to 9999 are chrono's");
-    let (date, micros) = (time.date_naive(), time.timestamp_subsec_micros());
+    let seconds = ts.micros().div_euclid(MICROS_PER_SECOND);
+    let (days, second) = (seconds.div_euclid(86_400), small(seconds.rem_euclid(86_400)));
+    let days = i32::try_from(days).expect("years 1 to 9999 have few days");
+    let date = NaiveDate::from_epoch_days(days).expect("years 1 to 9999 are chrono's");
     let year = u32::try_from(date.year()).expect("years start at 1");
-    write_digits(year / 100, out);
-    write_digits(year % 100, out);
-    let rest = [date.month(), date.day(), time.hour(), time.minute(), time.second()];
-    for (separator, number) in b"--T::".iter().zip(rest) {
-        out.push(*separator);
-        write_digits(number, out);
-    }
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    write_digits(year, &mut text[..4]);
+    write_digits(date.month(), &mut text[5..7]);
+    write_digits(date.day(), &mut text[8..10]);
+    write_digits(second / 3_600, &mut text[11..13]);
+    write_digits(second / 60 % 60, &mut text[14..16]);
+    write_digits(second % 60, &mut text[17..19]);
+    let micros = small(ts.micros().rem_euclid(MICROS_PER_SECOND));
     if micros > 0 {
-        write!(out, ".{micros:06}").expect("a vector takes every byte");
+        write_digits(micros, &mut text[20..26]);
+        out.extend_from_slice(&text);
+    } else {
+        out.extend_from_slice(&text[..19]);
+        out.push(b'Z');
     }
-    out.push(b'Z');
 }
 
-/// Appends a number below 100 as two digits.
-fn write_digits(number: u32, out: &mut Vec<u8>) {
-    let digit = |n: u32| b'0' + u8::try_from(n % 10).expect("a digit is below 10");
-    out.extend_from_slice(&[digit(number / 10), digit(number)]);
+fn small(number: i64) -> u32 {
+    u32::try_from(number).expect("less than a day or a second")
+}
+
+/// Fills a field with the last digits of a number.
+fn write_digits(mut number: u32, field: &mut [u8]) {
+    for digit in field.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).expect("a digit is below 10");
+        number /= 10;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use proptest::prelude::*;
 
     use super::*;

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from ._fields import JsonValue, Name, Section, Text, refuse_parts
 from ._file import shown_file
 from ._origins import Origin, Origins, Source
 from ._problems import validate
-from ._suggest import closest, shown
+from ._suggest import closest_file, shown
 from ._yaml import Where, load
 from .live import CrewEntry
 from .needs import CrewName
@@ -94,8 +95,8 @@ class CrewReader:
             self._report(at, f"{shown(item)} is no crew; write `- path: …` or `- python: …`")
             return None
         inline = item.get("runtime")
-        inline = inline if isinstance(inline, Mapping | CrewRuntime) else None
-        rest = {key: one for key, one in item.items() if inline is None or key != "runtime"}
+        is_inline = isinstance(inline, Mapping | CrewRuntime)
+        rest = {key: one for key, one in item.items() if key != "runtime" or not is_inline}
         line = validate(CrewLine, rest, self.origins, self.problems, at)
         if line is None:
             return None
@@ -105,29 +106,28 @@ class CrewReader:
         runtime: CrewRuntime | None
         if isinstance(inline, CrewRuntime):
             runtime = inline
-        elif inline is not None:
-            data = {"crew": name, **inline}
-            place = (*at, "runtime")
-            runtime = validate(CrewRuntime, data, self.origins, self.problems, place)
-            source = self.origins.of(place).source
-            if runtime is not None and source is not None:
-                runtime._origins = _written(Source(source.document, (*source.at, *place)))  # noqa: SLF001
+        elif isinstance(inline, Mapping):
+            runtime = self._here({"crew": name, **inline}, (*at, "runtime"))
         elif line.runtime is None and line.python is not None:
-            place = (*at, "python")
-            runtime = validate(CrewRuntime, {"crew": name}, self.origins, self.problems, place)
+            runtime = self._here({"crew": name}, at)
         else:
             file = self._runtime_file(line, home, at)
             runtime = runtime_of(file, name, self.problems) if file else None
         if runtime is None:
             return None
         if line.name is not None and runtime.crew != line.name:
-            fields = runtime.model_fields_set
-            renamed = runtime.model_copy(update={"crew": line.name})
-            renamed.__pydantic_fields_set__.update(fields)
-            runtime = renamed
+            runtime = runtime.model_copy(update={"crew": line.name})
         return CrewEntry(
             name=runtime.crew, path=home, python=line.python, runtime=runtime, runtime_file=file
         )
+
+    def _here(self, data: Mapping[str, Any], at: Where) -> CrewRuntime | None:
+        """A runtime that the configuration itself says."""
+        runtime = validate(CrewRuntime, data, self.origins, self.problems, at)
+        source = self.origins.of(at).source
+        if runtime is not None and source is not None:
+            runtime._origins = _written(Source(source.document, (*source.at, *at)))  # noqa: SLF001
+        return runtime
 
     def _home(self, line: CrewLine, at: Where) -> Path | None:
         """The folder of a crew, resolved."""
@@ -165,7 +165,11 @@ class CrewReader:
             self._report(place, wrong)
             return None
         folders = (self.folder,) if home is None else (home, self.folder)
-        return self._inside(line.runtime, folders, place)
+        found = self._inside(line.runtime, folders, place)
+        if found is not None and not found.exists():
+            self._report(place, f"{shown(line.runtime)} is not there; {_near(found, *folders)}")
+            return None
+        return found
 
     def _inside(
         self, name: str, folders: tuple[Path, ...], at: Where, asked: str | None = None
@@ -215,10 +219,11 @@ def _written(source: Source) -> Origins:
     return Origins({(): Origin("file", source.document.file, source)})
 
 
-def _near(path: Path) -> str:
-    try:
-        there = [one.name for one in path.parent.iterdir() if one.is_dir()]
-    except OSError:
-        there = []
-    meant = closest(path.name, there)
+def _near(path: Path, *folders: Path) -> str:
+    """What was probably meant: a file in one of `folders`, or else a folder beside `path`."""
+    there: list[str] = []
+    for folder in folders or (path.parent,):
+        with suppress(OSError):
+            there.extend(one.name for one in folder.iterdir() if one.is_file() == bool(folders))
+    meant = closest_file(path.name, there)
     return f"did you mean `{meant}`?" if meant else "create it or correct the path"

@@ -32,9 +32,7 @@ _DEEPEST_JSON = 100
 class Section(BaseModel):
     """A mapping of the configuration: every key known, nothing changed afterwards."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def refuse(said: str, fix: str, *, text: bool = False) -> NoReturn:

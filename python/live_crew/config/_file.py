@@ -7,7 +7,7 @@ from pathlib import Path
 
 from live_crew.errors import ConfigError, LiveCrewWarning, Problem
 
-from ._suggest import closest
+from ._suggest import closest_file
 
 __all__ = ["read_text", "shown_file"]
 
@@ -91,5 +91,5 @@ def _near(name: str) -> str:
         there = [entry.name for entry in os.scandir(folder or ".") if entry.is_file()]
     except (OSError, ValueError):
         there = []
-    meant = closest(wanted, there)
+    meant = closest_file(wanted, there)
     return f"did you mean `{os.path.join(folder, meant)}`?" if meant else "check the path"  # noqa: PTH118

@@ -59,6 +59,12 @@ class Origins:
 
     by_path: Mapping[Where, Origin] = field(default_factory=dict, compare=False, repr=False)
 
+    def __reduce__(self) -> tuple[type["Origins"], tuple[()]]:
+        return Origins, ()  # a copy in another process has no files to point at
+
+    def __deepcopy__(self, _memo: object) -> "Origins":
+        return self
+
     @property
     def source(self) -> Source | None:
         """Where the whole is written down."""

@@ -4,7 +4,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["MASK", "closest", "did_you_mean", "is_secret", "mask", "one_of", "shown"]
+__all__ = [
+    "MASK",
+    "closest",
+    "closest_file",
+    "did_you_mean",
+    "is_secret",
+    "mask",
+    "one_of",
+    "shown",
+]
 
 MASK = "[redacted]"
 
@@ -19,6 +28,12 @@ def closest(word: str, names: Iterable[str]) -> str | None:
     far = max(1, -(-len(word) // 3))
     near = [(_distance(word, name), name) for name in names if abs(len(name) - len(word)) <= far]
     return min((found for found in near if found[0] <= far), default=(0, None))[1]
+
+
+def closest_file(name: str, there: Iterable[str]) -> str | None:
+    """The file closest to `name`; what follows the first dot does not count."""
+    by_stem = {one.partition(".")[0]: one for one in sorted(there, reverse=True)}
+    return by_stem.get(closest(name.partition(".")[0], by_stem) or "")
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

@@ -325,6 +325,11 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> str:
         return "a `:` where no mapping can begin; check the indent, or put the value in quotes"
     if "expected a single document" in str(error.context or problem):
         return "a second document begins; keep one in a file"
+    for bracket, what in (("]", "list"), ("}", "mapping")):
+        if f"',' or '{bracket}'" in problem:
+            return (
+                f"a {what} that was opened goes on; add `{bracket}`, or `,` before the next entry"
+            )
     if "undefined alias" in problem:
         return "an alias of nothing; define it above with `&`, or put the value in quotes"
     return f"{problem}; check the brackets, quotes and indent around it"

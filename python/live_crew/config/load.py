@@ -77,7 +77,7 @@ def _load(
         data = merge(data, _expand(given, Path.cwd()), Origin("keyword"), by_path)
     origins = Origins(by_path)
     if data.get("kv_backend") == "sqlite":
-        _give_journal(data, folder)
+        _give_journal(data, folder, by_path)
     crews_folder = folder if origins.of(("crews",)).kind == "file" else Path.cwd()
     if "crews" in data:
         data["crews"] = CrewReader(origins, crews_folder, problems).read(data["crews"])
@@ -149,11 +149,12 @@ def _make_absolute(data: dict[str, Any], path: tuple[str, ...], folder: Path) ->
         data[last] = str(folder / value)
 
 
-def _give_journal(data: dict[str, Any], folder: Path) -> None:
+def _give_journal(data: dict[str, Any], folder: Path, by_path: dict[Where, Origin]) -> None:
     """`kv_backend: sqlite` keeps the context in the journal, so there has to be one."""
     journal = data.get("journal", {})
     if isinstance(journal, dict) and journal.get("path") is None:
         data["journal"] = {**journal, "path": str(folder / ".live_crew" / "journal.db")}
+        by_path["journal", "path"] = Origin("default")
 
 
 def _plain(value: object) -> object:

@@ -52,6 +52,8 @@ class NatsTls(Section):
 
 
 def _read_urls(value: Any) -> Any:
+    if value in ([], ()):
+        refuse("without a server", "write `nats://host:4222`")
     return [value] if isinstance(value, str) else value
 
 
@@ -73,9 +75,7 @@ class NatsTransport(Section):
 
     kind: Annotated[Literal["nats"], Choice()] = "nats"
     url: Annotated[
-        tuple[Annotated[str, _Url("the address of a server")], ...],
-        BeforeValidator(_read_urls),
-        Field(min_length=1),
+        tuple[Annotated[str, _Url("the address of a server")], ...], BeforeValidator(_read_urls)
     ] = Field(
         default=("nats://127.0.0.1:4222",),
         description="address of a server, or a list of them",

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     engine::Payload,
     json::{Json, JsonLimits, Number, parse, write_string},
+    py::fields::shown,
 };
 
 /// Recursion is bounded by this whatever the limits say: a level costs about a kilobyte of stack.
@@ -209,10 +210,4 @@ fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Result<&'a str, NotJson> {
 
 fn wrong_key(key: &Bound<'_, PyAny>) -> NotJson {
     NotJson::new(Problem::Key { key: shown(key), name: class_name(&key.get_type()) })
-}
-
-/// How a value reads in Python, cut.
-fn shown(value: &Bound<'_, PyAny>) -> String {
-    let text = value.repr().map(|text| text.to_string_lossy().into_owned());
-    text.unwrap_or_else(|_| "?".to_owned()).chars().take(60).collect()
 }

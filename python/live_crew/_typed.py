@@ -1,0 +1,211 @@
+"""Events and actions whose payload has a type: `Event[Signup]`, and what pydantic needs of them.
+
+The only place that imports pydantic, and only when a payload has a type or a schema is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import GenericAlias, NoneType
+from typing import TYPE_CHECKING, Any, get_args
+
+from live_crew._core import Action, Event, TypedPayload
+from live_crew.errors import ModelError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+    from pydantic_core import CoreSchema
+
+__all__ = ["TypedModel", "check", "core_schema", "dump", "json_schema"]
+
+_PAYLOAD = 3
+"""Where the payload stands among the arguments of a model."""
+
+_LOOSE = (Any, object, dict, list, tuple, str, int, float, bool, NoneType)
+"""Types that say nothing about what is inside, so that pydantic would have to guess its JSON."""
+
+_MOST_ERRORS = 5
+
+
+class TypedModel(GenericAlias):
+    """`Event[T]` or `Action[T]`: makes models whose payload is a `T`.
+
+    What it makes is an `Event`: the type belongs to the payload, not to the class.
+    """
+
+    def __call__(self, *args: Any, **fields: Any) -> Any:
+        of = self.__args__[0]
+        if len(args) > _PAYLOAD:
+            args = (*args[:_PAYLOAD], check(of, args[_PAYLOAD]), *args[_PAYLOAD + 1 :])
+        else:
+            fields["payload"] = check(of, fields.get("payload"))
+        return self.__origin__(*args, **fields)
+
+    def create(self, kind: str, payload: Any = None, **fields: Any) -> Action:
+        """`Action.create` with a payload that is checked."""
+        return self.__origin__.create(kind, check(self.__args__[0], payload), **fields)
+
+    def from_event(
+        self, event: Event[Any], kind: str, payload: Any = None, **fields: Any
+    ) -> Action:
+        """`Action.from_event` with a payload that is checked."""
+        return self.__origin__.from_event(
+            event, kind, check(self.__args__[0], payload), **fields
+        )
+
+    def model_validate(self, obj: Any) -> Any:
+        """Read a model or a mapping; a model keeps its bytes, and shows its payload as a `T`."""
+        of = self.__args__[0]
+        if isinstance(obj, self.__origin__):
+            known, json = obj._payload()
+            return obj if known == of else obj._typed(of, _read(of, json))
+        if isinstance(obj, Mapping) and "payload" in obj:
+            obj = {**obj, "payload": check(of, obj["payload"])}
+        return self.__origin__.model_validate(obj)
+
+    def model_validate_json(self, json_data: str | bytes) -> Any:
+        """Read JSON, then the payload in it."""
+        return self.model_validate(self.__origin__.model_validate_json(json_data))
+
+    def model_json_schema(self) -> dict[str, Any]:
+        """The JSON Schema, with that of the payload in it."""
+        return json_schema(self.__origin__, self.__args__[0])
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        return core_schema(self)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
+    ) -> dict[str, Any]:
+        return _json_schema(self.__origin__, handler(_adapter(self.__args__[0]).core_schema))
+
+    def __getitem__(self, item: Any) -> TypedModel:
+        return TypedModel(self.__origin__, super().__getitem__(item).__args__)
+
+    def __getattribute__(self, name: str) -> Any:
+        # An alias passes attributes on to its origin, which knows nothing of the type.
+        if name in _OWN:
+            return object.__getattribute__(self, name)
+        return super().__getattribute__(name)
+
+
+_OWN = frozenset(name for name in vars(TypedModel) if name[:2] != "__" or "pydantic" in name)
+
+
+def check(of: Any, value: Any) -> TypedPayload:
+    """Make a `T` of the payload given in Python."""
+    from pydantic import ValidationError
+
+    adapter = _adapter(of)
+    try:
+        payload = adapter.validate_python(value)
+    except ValidationError as error:
+        raise _refused(error) from error
+    plain = payload if _is_loose(of) else adapter.dump_python(payload, mode="json", by_alias=True)
+    return TypedPayload(of, payload, plain)
+
+
+def dump(of: Any, payload: Any) -> Any:
+    """What `model_dump` gives for a payload that is a `T`."""
+    return _adapter(of).dump_python(payload)
+
+
+def json_schema(model: type[Event[Any]] | type[Action[Any]], of: Any = Any) -> dict[str, Any]:
+    """Give the JSON Schema of a model whose payload is a `T`."""
+    payload = {} if of is Any else _adapter(of).json_schema()
+    definitions = payload.pop("$defs", None)
+    schema = _json_schema(model, payload)
+    return schema if definitions is None else {**schema, "$defs": definitions}
+
+
+def core_schema(model: Any) -> CoreSchema:
+    """Let a model be a field of a pydantic model: read as itself, as a mapping or as JSON."""
+    from pydantic_core import core_schema as make
+
+    def read(value: Any) -> Any:
+        if isinstance(value, (str, bytes, bytearray)):
+            return model.model_validate_json(value)
+        return model.model_validate(value)
+
+    def write(value: Any, info: Any) -> dict[str, Any]:
+        return value.model_dump(mode="json" if info.mode == "json" else "python")
+
+    return make.no_info_plain_validator_function(
+        read, serialization=make.plain_serializer_function_ser_schema(write, info_arg=True)
+    )
+
+
+def _read(of: Any, json: bytes) -> Any:
+    """Make a `T` of a payload that is JSON already."""
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(of).validate_json(json)
+    except ValidationError as error:
+        raise _refused(error) from error
+
+
+def _adapter(of: Any) -> TypeAdapter[Any]:
+    try:
+        return _cached_adapter(of)
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        return _new_adapter(of)
+
+
+def _new_adapter(of: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(of)
+
+
+_cached_adapter = lru_cache(maxsize=1024)(_new_adapter)
+
+
+def _is_loose(of: Any) -> bool:
+    return of in _LOOSE or any(_is_loose(part) for part in get_args(of))
+
+
+def _refused(error: ValidationError) -> ModelError:
+    found = error.errors(include_url=False, include_context=False)
+    told = [_told(each) for each in found[:_MOST_ERRORS]]
+    if len(found) > _MOST_ERRORS:
+        told.append(f"and {len(found) - _MOST_ERRORS} more")
+    return ModelError("; ".join(told))
+
+
+def _told(each: Mapping[str, Any]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in each["loc"])
+    message = each["msg"][:1].lower() + each["msg"][1:]
+    place = f"payload{''.join(steps)}: {message}"
+    return place if each["type"] == "missing" else f"{place}, found `{each['input']!r:.60}`"
+
+
+def _json_schema(model: Any, payload: dict[str, Any]) -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1}
+    optional = {"anyOf": [text, {"type": "null"}], "default": None}
+    properties: dict[str, Any] = {
+        "ts": {"type": "string", "format": "date-time"},
+        "kind": {"type": "string", "pattern": "^(?!__)[A-Za-z0-9_]{1,50}$"},
+        "stream_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,100}$"},
+        "payload": payload,
+    }
+    if model is Action:
+        properties["ttl_ms"] = {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 300_000,
+            "default": 5_000,
+        }
+    for name in ("id", "correlation_id", "transaction_id", "causation_id", "traceparent"):
+        properties[name] = optional
+    required = ["kind", "payload"] if model is Action else list(properties)[: _PAYLOAD + 1]
+    return {
+        "title": model.__name__,
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
