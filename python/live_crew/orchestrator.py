@@ -17,7 +17,7 @@ from live_crew.run import LiveRun
 
 if TYPE_CHECKING:
     from live_crew.config import LiveConfig
-    from live_crew.result import RunResult
+    from live_crew.result import Refusal, RunResult
     from live_crew.run import Watch
 
 __all__ = ["CrewOrchestrator", "Orchestrator"]
@@ -165,6 +165,20 @@ class Orchestrator:
     # -- questions -------------------------------------------------------------------------
 
     @property
+    def errors(self) -> list[MultiCrewError]:
+        """What failed so far in this run, or in the last one."""
+        if self._run is not None:
+            return self._run.errors()
+        return [] if self._result is None else self._result.errors
+
+    @property
+    def refused(self) -> list[Refusal]:
+        """The input that was refused so far in this run, or in the last one."""
+        if self._run is not None:
+            return self._run.refused()
+        return [] if self._result is None else self._result.refused
+
+    @property
     def journal(self) -> Journal:
         """Where everything is written down."""
         return self._journal
@@ -181,12 +195,11 @@ class Orchestrator:
 
     def get_error_details(self, crew: str, slice: int | None = None) -> MultiCrewError | None:  # noqa: A002
         """Give the last error of a crew, of one slice if given: needs, context, what helps."""
-        errors = self._run.errors() if self._run else self._result.errors if self._result else []
         if crew not in self._participants:
             from live_crew._words import did_you_mean
 
             raise LiveCrewError(f"there is no crew `{crew}`{did_you_mean(crew, self._participants)}")
-        fitting = [e for e in errors if e.crew == crew and slice in (None, e.slice)]
+        fitting = [e for e in self.errors if e.crew == crew and slice in (None, e.slice)]
         return fitting[-1] if fitting else None
 
     # -- inside ----------------------------------------------------------------------------

@@ -133,6 +133,11 @@ class LiveRun:
         self._collect()
         return self._bodies, self._errors, self._refused
 
+    def refused(self) -> list[Refusal]:
+        """The input that was refused so far."""
+        self._collect()
+        return self._refused
+
     # -- inside ----------------------------------------------------------------------------
 
     async def _feed(self, events: AsyncIterable[Any]) -> None:

@@ -1,0 +1,10 @@
+"""The command line: `live-crew`, also `python -m live_crew`."""
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Do what the command line asks for, and exit."""
+    from live_crew.cli.app import app  # noqa: PLC0415 (importing this package costs nothing)
+
+    app(prog_name="live-crew")

@@ -1,0 +1,61 @@
+"""Actions as JSON Lines: where they go."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from live_crew.errors import TransportError
+from live_crew.models import Action
+
+__all__ = ["Lines", "lines_to", "whole_errors"]
+
+
+class Lines:
+    """Writes every action as a line of JSON; a transport of actions."""
+
+    def __init__(self, out: BinaryIO, *, at_once: bool) -> None:
+        self._out = out
+        self._at_once = at_once
+        self.count = 0
+        self.error: OSError | None = None
+
+    async def publish(self, action: Action[Any]) -> None:
+        """Write an action; `error` keeps what went wrong, for whoever began the run."""
+        try:
+            self.write(action.model_dump_json())
+            if self._at_once:
+                self._out.flush()
+        except OSError as error:
+            self.error = error
+            raise
+
+    def write(self, line: str) -> None:
+        """Write one line."""
+        self._out.write(line.encode() + b"\n")
+        self.count += 1
+
+
+@contextmanager
+def lines_to(path: Path | None, *, append: bool = False, at_once: bool = False) -> Iterator[Lines]:
+    """Lines to a file, or to standard output."""
+    if path is None:
+        sys.stdout.flush()
+        yield Lines(sys.stdout.buffer, at_once=at_once)
+        sys.stdout.flush()
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab" if append else "wb") as out:
+        yield Lines(out, at_once=at_once)
+
+
+@contextmanager
+def whole_errors(lines: Lines | None) -> Iterator[None]:
+    """What a write raised comes out as it was: the core knows only its text."""
+    try:
+        yield
+    except TransportError:
+        if lines is not None and lines.error is not None:
+            raise lines.error from None
+        raise

@@ -1,0 +1,150 @@
+"""The crews a command is about: those of the configuration, and handlers named beside it."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from live_crew._core import Plan
+from live_crew._words import did_you_mean
+from live_crew.cli._journal import DEFAULT, set_aside
+from live_crew.config import CrewNeed, LiveConfig, load_config, locate_problems
+from live_crew.errors import ConfigError, PlanError
+from live_crew.handlers import Handler
+from live_crew.orchestrator import Orchestrator
+
+__all__ = [
+    "SELECTOR",
+    "config_for_run",
+    "folder_of",
+    "handlers_named",
+    "make_orchestrator",
+    "plan_of",
+    "read_config",
+]
+
+SELECTOR = "LIVE_CREW_SELECTOR"
+
+
+def read_config(path: Path | None, **settings: Any) -> LiveConfig:
+    """The configuration, with its folder made ready to import from."""
+    config = load_config(path, **settings)
+    folder = str(folder_of(config))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return config
+
+
+def config_for_run(
+    path: Path | None, journal: Path | None, pace: str
+) -> tuple[LiveConfig, Callable[[], object]]:
+    """The configuration of a run, and what makes room for its journal once all else is right.
+
+    A journal that has a name is gone on with. Without one there is the default journal, which
+    every run makes anew.
+    """
+    named = None if journal is None else {"path": journal.absolute()}
+    config = read_config(path, pace=pace, journal=named)
+    if config.journal.path is not None:
+        return config, lambda: None
+    config = read_config(path, pace=pace, journal={"path": DEFAULT.absolute()})
+    return config, lambda: set_aside(DEFAULT)
+
+
+def folder_of(config: LiveConfig) -> Path:
+    """Where a configuration stands, or the working directory."""
+    source = config.origins.source
+    return Path(source.document.file).resolve().parent if source else Path.cwd()
+
+
+def make_orchestrator(
+    config: LiveConfig, handlers: Sequence[str] | None, *, actions: Any = None
+) -> Orchestrator:
+    """An orchestrator with the crews that are configured, named and selected."""
+    named = handlers_named(handlers or ())
+    config, named = _select(config, named)
+    given = {} if actions is None else {"transport": actions}
+    orchestrator = Orchestrator(config=config, **given)
+    for handler in named:
+        orchestrator.register_handler(handler)
+    if not config.crews and not named:
+        raise ConfigError(
+            "there are no crews; list some under `crews:` in live_crew_config.yaml, name handlers "
+            "with `--handlers module`, or begin with `live-crew new my_crews`"
+        )
+    plan_of(orchestrator, config)
+    return orchestrator
+
+
+def plan_of(orchestrator: Orchestrator, config: LiveConfig) -> Plan:
+    """The plan; what is wrong with it is told by its place in the files."""
+    try:
+        return orchestrator.plan()
+    except PlanError as error:
+        raise locate_problems(error, config.sources, config) from None
+
+
+def handlers_named(names: Iterable[str]) -> list[Handler[..., Any]]:
+    """The handlers of `module:name`, or all that a `module` defines."""
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 (a text is what it takes)
+    try:
+        return [handler for name in names for handler in _handlers_in(name)]
+    finally:
+        sys.path.pop(0)
+
+
+def _handlers_in(name: str) -> list[Handler[..., Any]]:
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(
+            f"`--handlers {name}`: cannot import `{module_name}`: {error}; "
+            "name a module of this folder, or one that is installed"
+        ) from error
+    found = {key: one for key, one in vars(module).items() if isinstance(one, Handler)}
+    if not attribute:
+        own = [one for one in found.values() if one.function.__module__ == module.__name__]
+        if own:
+            return own
+        raise ConfigError(f"`{module_name}` has no handlers; decorate one with `@event_handler`")
+    if not hasattr(module, attribute):
+        hint = did_you_mean(attribute, found) or "; name a function of it"
+        raise ConfigError(f"`--handlers {name}`: `{module_name}` has no `{attribute}`{hint}")
+    if attribute not in found:
+        raise ConfigError(f"`{name}` is no handler; decorate it with `@event_handler`")
+    return [found[attribute]]
+
+
+def _select(
+    config: LiveConfig, handlers: list[Handler[..., Any]]
+) -> tuple[LiveConfig, list[Handler[..., Any]]]:
+    """Only the crews that `LIVE_CREW_SELECTOR` matches, if it is set."""
+    pattern = os.environ.get(SELECTOR)
+    if not pattern:
+        return config, handlers
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(
+            f"{SELECTOR}: `{pattern}` is no pattern: {error}; write `(a|b)`"
+        ) from None
+    crews = tuple(crew for crew in config.crews if wanted.fullmatch(crew.name))
+    chosen = [handler for handler in handlers if wanted.fullmatch(handler.name)]
+    names = {crew.name for crew in config.crews} | {handler.name for handler in handlers}
+    kept = {crew.name for crew in crews} | {handler.name for handler in chosen}
+    if names and not kept:
+        known = ", ".join(f"`{name}`" for name in sorted(names))
+        raise ConfigError(f"{SELECTOR}: `{pattern}` matches no crew; there are {known}")
+    for crew in crews:
+        for need in crew.runtime.needs:
+            if isinstance(need, CrewNeed) and need.crew in names - kept:
+                both = "|".join(sorted({*kept, need.crew}))
+                raise ConfigError(
+                    f"{SELECTOR} leaves out `{need.crew}`, which `{crew.name}` needs; "
+                    f"select both: {SELECTOR}='({both})'"
+                )
+    return config.model_copy(update={"crews": crews}), chosen

@@ -1,0 +1,84 @@
+"""Which journal a command is about, and which of its streams."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from live_crew._core import Journal
+from live_crew._words import did_you_mean
+from live_crew.errors import JournalError
+
+__all__ = ["DEFAULT", "open_journal", "set_aside", "streams_of", "the_stream"]
+
+DEFAULT = Path(".live_crew") / "journal.db"
+
+
+def open_journal(path: Path | None, config: Path | None = None) -> Journal:
+    """The journal at `path`, else the configured one, else the default one; it must be there."""
+    chosen = path or _configured(config) or DEFAULT
+    if not chosen.exists():
+        raise JournalError(
+            f"there is no journal `{chosen}`; name one with `-j`, or make one with "
+            "`live-crew process` or `live-crew run`"
+        )
+    return Journal.file(str(chosen))
+
+
+def streams_of(journal: Journal) -> list[str]:
+    """The names of the streams of a journal."""
+    return [str(one["stream_id"]) for one in journal.streams()]
+
+
+def the_stream(journal: Journal, asked: str | None) -> str:
+    """The stream that is asked for, or the only one."""
+    streams = streams_of(journal)
+    if asked is not None:
+        if asked in streams:
+            return asked
+        hint = did_you_mean(asked, streams) or f"; it has {_some(streams)}"
+        raise JournalError(f"the journal has no stream `{asked}`{hint}")
+    if len(streams) == 1:
+        return streams[0]
+    if not streams:
+        raise JournalError("the journal has no streams yet; nothing was run")
+    raise typer.BadParameter(
+        f"the journal has several streams; say which with `-s`: {_some(streams)}"
+    )
+
+
+def set_aside(path: Path) -> Path | None:
+    """Make room for a new journal; the one that is there, if any, becomes `….prev.db`."""
+    if not path.exists():
+        return None
+    aside = path.with_name(f"{path.stem}.prev{path.suffix}")
+    lock = sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+        for ending in ("", "-wal", "-shm"):
+            old, new = Path(f"{path}{ending}"), Path(f"{aside}{ending}")
+            new.unlink(missing_ok=True)
+            if old.exists():
+                old.rename(new)
+    except sqlite3.OperationalError:
+        raise JournalError(
+            f"journal `{path}` is being written by another process; wait for it, "
+            "or name another one with `-j`"
+        ) from None
+    finally:
+        lock.close()
+    return aside
+
+
+def _configured(config: Path | None) -> Path | None:
+    from live_crew.config import load_config  # noqa: PLC0415 (not needed when a path is given)
+
+    path: Any = load_config(config).journal.path
+    return Path(path) if path else None
+
+
+def _some(streams: list[str], most: int = 5) -> str:
+    names = ", ".join(f"`{stream}`" for stream in streams[:most])
+    more = len(streams) - most
+    return f"{names} and {more} more" if more > 0 else names

@@ -1,0 +1,63 @@
+"""What is printed: results on standard output, everything else on standard error."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+__all__ = ["document", "fail", "has_colors", "is_terminal", "note", "paint", "say", "table"]
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+def say(text: str = "") -> None:
+    """A line of the result."""
+    sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """A line for whoever watches."""
+    sys.stdout.flush()
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def fail(message: str) -> None:
+    """What went wrong."""
+    note(f"{paint('error:', 'red', sys.stderr)} {message}")
+
+
+def document(data: Any) -> None:
+    """The one JSON document of `--json`."""
+    say(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Rows in columns, under a head."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    say(paint(_line(head, widths), "bold", sys.stdout))
+    for row in cells:
+        say(_line(row, widths))
+
+
+def paint(text: str, style: str, stream: TextIO) -> str:
+    """`text` in a style, where a stream shows colours."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if has_colors(stream) else text
+
+
+def has_colors(stream: TextIO) -> bool:
+    """Whether a stream shows colours, and nobody asked for none (https://no-color.org)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return is_terminal(stream) and not plain
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person reads along."""
+    return stream.isatty()
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+    return "  ".join(padded).rstrip()

@@ -1,0 +1,60 @@
+"""How a run is told: what failed, what was refused, and what there was in all."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+from live_crew.cli._exit import wants_traceback
+from live_crew.cli._out import note, paint
+from live_crew.errors import MultiCrewError
+from live_crew.result import Refusal, RunResult
+
+__all__ = ["tell_errors", "tell_refusals", "tell_summary"]
+
+_MOST = 10
+
+
+def tell_errors(errors: Sequence[MultiCrewError], most: int = _MOST) -> None:
+    """Say which crews failed, where, and what helps."""
+    for error in errors[:most]:
+        note(f"{paint('failed:', 'red', sys.stderr)} {error}")
+        if wants_traceback() and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+    _tell_rest(len(errors) - most, "failed runs")
+
+
+def tell_refusals(refusals: Sequence[Refusal], most: int = _MOST) -> None:
+    """Say what input was refused, where, and why."""
+    for refusal in refusals[:most]:
+        note(f"{paint('refused:', 'yellow', sys.stderr)} {refusal}")
+    _tell_rest(len(refusals) - most, "refused events")
+
+
+def tell_summary(result: RunResult, seconds: float, *, refused: int = 0) -> None:
+    """Say in one line what a run did."""
+    counters = result.counters
+    parts = [
+        _many(result.events_processed, "event"),
+        _many(counters.get("landed", 0) + counters.get("failed", 0), "run"),
+        _many(result.actions_published, "action"),
+    ]
+    for count, name in (
+        (counters.get("errors", 0), "error"),
+        (counters.get("refused", 0) + refused, "refused"),
+        (counters.get("late", 0), "late"),
+        (counters.get("duplicates", 0), "duplicate"),
+    ):
+        if count:
+            parts.append(f"{count:,} {name}" if name in ("refused", "late") else _many(count, name))
+    ending = {"finished": "done", "drained": "drained", "aborted": "aborted"}[result.ending]
+    color = "green" if result.ok and not refused else "red"
+    note(f"{paint(ending, color, sys.stderr)}: {', '.join(parts)} in {seconds:.2f} s")
+
+
+def _many(count: int, name: str) -> str:
+    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
+
+
+def _tell_rest(count: int, of: str) -> None:
+    if count > 0:
+        note(f"… and {count:,} more {of}; `--json` has them all")

@@ -1,0 +1,157 @@
+"""`live-crew doctor`."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from live_crew import __version__, event_handler
+from live_crew._core import Journal
+from live_crew.cli._journal import DEFAULT
+from live_crew.cli._options import AsJson, ConfigFile
+from live_crew.cli._out import document, paint, say
+from live_crew.config import LiveConfig, load_config
+from live_crew.errors import ConfigError, LiveCrewError
+from live_crew.orchestrator import Orchestrator
+
+__all__ = ["doctor"]
+
+_LITTLE_SPACE = 100 << 20
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """What was looked at, how it is, and what that means."""
+
+    what: str
+    state: Literal["ok", "note", "bad"]
+    said: str
+
+
+def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Check this machine: versions, configuration, the journal; and say what is promised on it.
+
+    Exits with 1 if something is in the way. Example: live-crew doctor
+    """
+    findings = list(_findings(config))
+    is_ok = all(finding.state != "bad" for finding in findings)
+    if as_json:
+        document({"ok": is_ok, "findings": [asdict(finding) for finding in findings]})
+    else:
+        width = max(len(finding.what) for finding in findings)
+        marks = {"ok": ("ok  ", "green"), "note": ("note", "yellow"), "bad": ("bad ", "red")}
+        for finding in findings:
+            mark, color = marks[finding.state]
+            say(f"{paint(mark, color, sys.stdout)}  {finding.what:<{width}}  {finding.said}")
+    if not is_ok:
+        raise typer.Exit(1)
+
+
+def _findings(path: Path | None) -> Iterator[_Finding]:
+    yield _Finding("live-crew", "ok", f"{__version__}, in {Path(__file__).parents[1]}")
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    yield _Finding("python", "ok", f"{python} on {platform.system()} {platform.machine()}")
+    yield _crewai()
+    loaded: LiveConfig | None = None
+    try:
+        loaded = load_config(path)
+    except ConfigError as error:
+        many = len(error.problems) or 1
+        first = str(error.problems[0]) if error.problems else str(error)
+        said = f"{first} ({many} problems; `live-crew validate` lists them)"
+        yield _Finding("configuration", "bad", first if many == 1 else said)
+    else:
+        yield from _configuration(loaded)
+    journal = Path(loaded.journal.path) if loaded and loaded.journal.path else DEFAULT
+    yield _place(journal)
+    yield _self_test()
+    yield _Finding("promised", "ok", "same journal, same actions, context, errors and digests")
+    said = "an action is published once; whoever reads them finds repeats after a crash by their id"
+    yield _Finding("promised", "ok", said)
+    yield _Finding("not promised", "note", "that a live model answers the same twice")
+
+
+def _crewai() -> _Finding:
+    try:
+        version = metadata.version("crewai")
+    except metadata.PackageNotFoundError:
+        said = "not installed; handlers work without it, crews need `pip install live-crew[crewai]`"
+        return _Finding("crewai", "note", said)
+    return _Finding("crewai", "ok", version)
+
+
+def _configuration(config: LiveConfig) -> Iterator[_Finding]:
+    source = config.origins.source
+    if source is None:
+        said = "no `live_crew_config.yaml` here, so defaults; `live-crew new` makes one"
+        yield _Finding("configuration", "note", said)
+    else:
+        crews = "1 crew" if len(config.crews) == 1 else f"{len(config.crews)} crews"
+        yield _Finding("configuration", "ok", f"{source.document.file}, {crews}")
+    if config.transport.kind == "nats":
+        said = "`nats` is checked but not yet used by this version; use `file` or `memory`"
+        yield _Finding("transport", "bad", said)
+    else:
+        yield _Finding("transport", "ok", f"`{config.transport.kind}`, in this process")
+
+
+def _place(journal: Path) -> _Finding:
+    """Whether a journal can be written where it is to be."""
+    folder = journal.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        said = f"{journal}: folder {folder} cannot be written; change `journal.path` or the folder"
+        return _Finding("journal", "bad", said)
+    free = shutil.disk_usage(folder).free
+    space = f"{free / (1 << 30):.1f} GiB free"
+    if free < _LITTLE_SPACE:
+        return _Finding("journal", "bad", f"{journal}, {space}; make room")
+    return _Finding(
+        "journal", "ok", f"{journal}, {'there' if journal.exists() else 'new'}, {space}"
+    )
+
+
+def _self_test() -> _Finding:
+    """Run one event through a journal in a file and verify it, as a real run would."""
+
+    @event_handler("ping")
+    def echo(event: object) -> str:  # noqa: ARG001 (what handlers take)
+        return "pong"
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.db"
+        try:
+            orchestrator = Orchestrator(journal=path, pace="virtual")
+            orchestrator.register_handler(echo)
+            event = {
+                "ts": "2026-01-01T00:00:00Z",
+                "kind": "ping",
+                "stream_id": "doctor",
+                "payload": 0,
+            }
+            result = orchestrator.run_sync([event])
+            verdict = Journal.file(str(path)).verify("doctor")
+        except LiveCrewError as error:
+            return _Finding("self-test", "bad", str(error))
+        if not result.ok or verdict["divergence"] is not None:
+            return _Finding("self-test", "bad", "a run does not verify; please report this")
+        said = f"one event run, journaled in SQLite {_sqlite(path)}, verified"
+        return _Finding("self-test", "ok", said)
+
+
+def _sqlite(path: Path) -> str:
+    """The version that wrote a file, and how durable it writes: its header says both."""
+    head = path.read_bytes()[:100]
+    number = int.from_bytes(head[96:100], "big")
+    version = f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}"
+    is_wal = head[18:20] == b"\x02\x02"
+    return f"{version} ({'write-ahead log, synced at every commit' if is_wal else 'no log'})"

@@ -1,0 +1,63 @@
+"""`live-crew process`."""
+
+import asyncio
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from live_crew.cli._actions import lines_to, whole_errors
+from live_crew.cli._crews import config_for_run, make_orchestrator
+from live_crew.cli._options import AsJson, ConfigFile, Handlers
+from live_crew.cli._out import document
+from live_crew.cli._progress import waiting
+from live_crew.cli._told import tell_errors, tell_refusals, tell_summary
+
+__all__ = ["process"]
+
+
+def process(
+    events: Annotated[
+        str, typer.Argument(help="Events as JSON Lines or a JSON array; `-` is standard input.")
+    ],
+    config: ConfigFile = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write actions to this file.")
+    ] = None,
+    handlers: Handlers = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option("-j", "--journal", help="The journal to write, or to go on with."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run crews over a file of events, as fast as possible; actions are printed as JSON Lines.
+
+    Time is virtual: the same file gives the same actions. A journal that is named, here or in the
+    configuration, is gone on with; else `.live_crew/journal.db` is made, and the one of the run
+    before is kept as `.live_crew/journal.prev.db` (`live-crew diff` compares the two).
+
+    Exits with 1 if a crew failed or input was refused.
+
+    Example: live-crew process events.jsonl --handlers crews -o actions.jsonl
+    """
+    settings, make_room = config_for_run(config, journal, "virtual")
+    keeps = as_json and output is None
+    with nullcontext(None) if keeps else lines_to(output) as lines:
+        orchestrator = make_orchestrator(settings, handlers, actions=lines)
+        make_room()
+        told = (lambda: "") if lines is None else lambda: f"{lines.count:,} actions"
+        began = time.monotonic()
+        with waiting("processing", told), whole_errors(lines):
+            result = asyncio.run(orchestrator.run(events))
+        seconds = time.monotonic() - began
+    if as_json:
+        document({**result.model_dump(), "seconds": round(seconds, 3)})
+    else:
+        tell_errors(result.errors)
+        tell_refusals(result.refused)
+        tell_summary(result, seconds)
+    if not result.ok:
+        raise typer.Exit(1)

@@ -1,0 +1,77 @@
+"""`live-crew publish`."""
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from live_crew.cli._actions import lines_to
+from live_crew.cli._options import AsJson, ConfigFile
+from live_crew.cli._out import document, note
+from live_crew.cli._transport import refuse_nats
+from live_crew.config import FileTransport, load_config
+from live_crew.events import load_events_from_file
+from live_crew.models import Event
+
+__all__ = ["publish"]
+
+
+def publish(
+    events: Annotated[
+        str | None, typer.Argument(help="Events to write; `-` is standard input.")
+    ] = None,
+    kind: Annotated[str | None, typer.Option("--kind", "-k", help="Kind of one event.")] = None,
+    stream: Annotated[str, typer.Option("--stream", "-s", help="Its stream.")] = "main",
+    payload: Annotated[str, typer.Option("--payload", "-p", help="Its payload, as JSON.")] = "{}",
+    config: ConfigFile = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Append to this file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write events as JSON Lines: one made of options with its time now, or those of a file.
+
+    They are appended to the file that `transport: {kind: file}` follows, or to the one of -o; else
+    they go to standard output. Nothing is written if one of them cannot be an event.
+
+    Example: live-crew publish --kind goal --stream match42 --payload '{"team": "home"}'
+    """
+    if (events is None) == (kind is None):
+        raise typer.BadParameter("give either `--kind`, for one event, or a file of events")
+    made = load_events_from_file(events) if events is not None else [_event(kind, stream, payload)]
+    target = output or _followed(config)
+    if not as_json or target is not None:
+        with lines_to(target, append=True) as lines:
+            for event in made:
+                lines.write(event.model_dump_json())
+    if as_json:
+        told = [event.model_dump(mode="json") for event in made]
+        document({"events": told, "file": target and str(target)})
+    elif target is not None:
+        note(f"appended {'1 event' if len(made) == 1 else f'{len(made)} events'} to {target}")
+
+
+def _event(kind: str | None, stream: str, payload: str) -> Event[Any]:
+    try:
+        said = json.loads(payload, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f'`--payload {payload}` is no JSON: {error}; quote it: --payload \'{{"team": "home"}}\''
+        ) from None
+    now = datetime.now(timezone.utc)
+    return Event.model_validate({"ts": now, "kind": kind, "stream_id": stream, "payload": said})
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"`{name}` is no JSON value")
+
+
+def _followed(config: Path | None) -> Path | None:
+    """The file that a configured transport follows."""
+    transport = load_config(config).transport
+    refuse_nats(transport)
+    if isinstance(transport, FileTransport) and transport.path != "-":
+        return Path(transport.path)
+    return None

@@ -1,0 +1,77 @@
+"""`live-crew run`."""
+
+import asyncio
+import time
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from live_crew.cli._actions import lines_to, whole_errors
+from live_crew.cli._crews import config_for_run, make_orchestrator
+from live_crew.cli._live import Live
+from live_crew.cli._options import AsJson, ConfigFile, Handlers
+from live_crew.cli._out import document
+from live_crew.cli._told import tell_summary
+from live_crew.cli._transport import follow, refuse_nats
+from live_crew.config import FileTransport
+
+__all__ = ["run"]
+
+_INTERRUPTED = 130
+
+
+def run(
+    stream: Annotated[
+        str | None, typer.Option("-s", "--stream", help="Take only events of this stream.")
+    ] = None,
+    config: ConfigFile = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Append actions to this file.")
+    ] = None,
+    handlers: Handlers = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option("-j", "--journal", help="The journal to write, or to go on with."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run crews live, in real time; actions are printed as JSON Lines as they come.
+
+    Events are lines of JSON on standard input, or in the file that `transport: {kind: file}` names,
+    which is followed as it grows. Ctrl-C finishes what is under way, a second one does not wait.
+    LIVE_CREW_SELECTOR='(scorer|commentator)' runs only these crews.
+
+    A journal that is named, here or in the configuration, is gone on with after a restart; else
+    `.live_crew/journal.db` is made anew, and the one of the run before is kept beside it.
+
+    Example: tail -f goals.jsonl | live-crew run -s match42 --handlers crews
+    """
+    settings, make_room = config_for_run(config, journal, "realtime")
+    refuse_nats(settings.transport)
+    place = settings.transport if isinstance(settings.transport, FileTransport) else None
+    followed = Path(place.path) if place and place.path != "-" else None
+    keeps = as_json and output is None
+    writes = not keeps and (output is not None or place is None or place.actions is None)
+    with ExitStack() as stack:
+        out = lines_to(output, append=True, at_once=True) if writes else nullcontext(None)
+        lines = stack.enter_context(out)
+        orchestrator = make_orchestrator(settings, handlers, actions=lines)
+        make_room()
+        pipe = stack.enter_context(follow(followed, stream)) if followed else None
+        began = time.monotonic()
+        live = Live(orchestrator, stream)
+        with whole_errors(lines):
+            result = asyncio.run(live.over(pipe, followed))
+        seconds = time.monotonic() - began
+    is_ok = result.ok and not live.refused
+    if as_json:
+        told = {**result.model_dump(), "seconds": round(seconds, 3)}
+        document({**told, "ok": is_ok, "refused": [*told["refused"], *live.refused]})
+    else:
+        tell_summary(result, seconds, refused=len(live.refused))
+    if live.asked > 1:
+        raise typer.Exit(_INTERRUPTED)
+    if not is_ok:
+        raise typer.Exit(1)

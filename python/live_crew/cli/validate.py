@@ -1,0 +1,95 @@
+"""`live-crew validate`."""
+
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from live_crew.cli._crews import folder_of, plan_of, read_config
+from live_crew.cli._options import AsJson
+from live_crew.cli._out import document, fail, paint, say
+from live_crew.config import LiveConfig
+from live_crew.errors import ConfigError, LiveCrewError, Problem
+from live_crew.orchestrator import Orchestrator
+from live_crew.participants import participants_of
+
+__all__ = ["check", "tell_problems", "validate"]
+
+_NOTHING = (
+    "there is no `live_crew_config.yaml` here; name a configuration, "
+    "or make one with `live-crew new my_crews`"
+)
+
+
+def validate(
+    config: Annotated[
+        Path | None, typer.Argument(help="The configuration; else `live_crew_config.yaml` here.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find everything that is wrong with a configuration and its crews, with file and line.
+
+    Example: live-crew validate live_crew_config.yaml
+    """
+    found, problems = check(config)
+    if as_json:
+        told = [asdict(problem) for problem in problems]
+        document({"ok": not problems, "crews": found, "problems": told})
+    elif problems:
+        tell_problems(problems)
+    else:
+        names = ", ".join(f"`{name}`" for name in found)
+        many = "1 crew" if len(found) == 1 else f"{len(found)} crews"
+        say(f"{paint('ok', 'green', sys.stdout)}: {many}: {names}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def check(path: Path | None) -> tuple[list[str], list[Problem]]:
+    """The crews of a configuration in their order, and everything that is wrong with them."""
+    try:
+        config = read_config(path)
+        if config.origins.source is None and not config.crews:
+            return [], [Problem(_NOTHING)]
+        problems = list(_problems_of_crews(config))
+        if problems:
+            return [], problems
+        plan = plan_of(Orchestrator(config=config), config)
+    except ConfigError as error:
+        return [], list(error.problems) or [Problem(str(error))]
+    if not plan.crews:
+        return [], [config.origins.problem((), "lists no crews; add some under `crews:`")]
+    return plan.crews, []
+
+
+def tell_problems(problems: Iterable[Problem]) -> None:
+    """Print problems, one a line, with their number at the end."""
+    problems = list(problems)
+    for problem in problems:
+        say(str(problem))
+    fail("1 problem" if len(problems) == 1 else f"{len(problems)} problems")
+
+
+def _problems_of_crews(config: LiveConfig) -> Iterable[Problem]:
+    """What is wrong with the Python side of each crew."""
+    for at, entry in enumerate(config.crews):
+        where = ("crews", at, "path" if entry.python is None else "python")
+        try:
+            list(participants_of(config.model_copy(update={"crews": (entry,)})))
+        except LiveCrewError as error:
+            yield config.origins.problem(where, str(error))
+        except Exception as error:  # noqa: BLE001 (the user's module may raise anything)
+            yield config.origins.problem(where, _import_error(error, folder_of(config)))
+
+
+def _import_error(error: Exception, folder: Path) -> str:
+    """What a module raised as it was imported, and where."""
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).is_relative_to(folder):
+            place = f" ({Path(frame.filename).relative_to(folder)}:{frame.lineno})"
+    return f"cannot be imported: {type(error).__name__}: {error}{place}"
