@@ -62,9 +62,7 @@ class TypedModel(GenericAlias):
         self, event: Event[Any], kind: str, payload: Any = None, **fields: Any
     ) -> Action:
         """`Action.from_event` with a payload that is checked."""
-        return self.__origin__.from_event(
-            event, kind, check(self.__args__[0], payload), **fields
-        )
+        return self.__origin__.from_event(event, kind, check(self.__args__[0], payload), **fields)
 
     def model_validate(self, obj: Any) -> Any:
         """Read a model or a mapping; a model keeps its bytes, and shows its payload as a `T`."""
@@ -115,7 +113,7 @@ def dump(of: Any, payload: Any) -> Any:
     return _adapter(of).dump_python(payload)
 
 
-def json_schema(model: type[Event[Any]] | type[Action[Any]], of: Any = Any) -> dict[str, Any]:
+def json_schema(model: type[Event[Any] | Action[Any]], of: Any = Any) -> dict[str, Any]:
     """Give the JSON Schema of a model whose payload is a `T`."""
     payload = {} if of is Any else _adapter(of).json_schema()
     definitions = payload.pop("$defs", None)

@@ -206,7 +206,11 @@ class LiveRun:
             events_processed=summary["counters"]["events"],
             actions_published=counts["actions"],
             ending=summary["ending"],
-            counters={**summary["counters"], "errors": counts["errors"], "refused": counts["refused"]},
+            counters={
+                **summary["counters"],
+                "errors": counts["errors"],
+                "refused": counts["refused"],
+            },
         )
 
 
@@ -231,7 +235,8 @@ def _core_source(source: Any) -> Any:
     if isinstance(source, Iterable):
         return _as_events(source)
     raise ConfigError(
-        f"cannot run over {type(source).__name__}; give a path, `-`, a list of events or an async iterator"
+        f"cannot run over {type(source).__name__}; "
+        "give a path, `-`, a list of events or an async iterator"
     )
 
 
