@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    engine::{Emission, LatePolicy, Plan, StreamId, Timestamp},
+    engine::{Emission, Engine, LatePolicy, Plan, Slice, StreamId, Timestamp},
     transport::{Channel, Outgoing},
     wire,
 };
@@ -52,6 +52,19 @@ impl Batch {
         self.ends.push(self.bodies.len());
         let (stream, body) = (Some(stream.clone()), Bytes::new());
         self.messages.push(Outgoing { channel, stream, id, body });
+    }
+
+    /// Puts the context of a stream after a slice at the end.
+    pub fn push_context(&mut self, engine: &Engine, slice: Slice) {
+        let body = &mut self.bodies;
+        body.extend_from_slice(b"{\"context\":");
+        engine.context().to_json().write(body);
+        body.extend_from_slice(b",\"slice\":");
+        body.extend_from_slice(itoa::Buffer::new().format(slice.0).as_bytes());
+        body.push(b'}');
+        self.ends.push(self.bodies.len());
+        let (stream, body) = (Some(engine.stream().clone()), Bytes::new());
+        self.messages.push(Outgoing { channel: Channel::Context, stream, id: None, body });
     }
 
     /// The messages, whole.

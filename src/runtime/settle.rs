@@ -160,6 +160,14 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     }
                 }
             }
+            let stream = &mut self.streams[ix];
+            if self.options.tell_context
+                && let Some(slice) = stream.last_slice
+                && stream.told_slice != Some(slice)
+            {
+                stream.told_slice = Some(slice);
+                batch.push_context(&stream.engine, slice);
+            }
         }
         if batch.is_empty() {
             return Ok(());
