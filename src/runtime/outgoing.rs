@@ -10,6 +10,9 @@ use crate::{
     wire,
 };
 
+/// Room kept from one batch to the next.
+const KEPT: usize = 1 << 20;
+
 /// Messages that are published together. Their bodies are written one after the other into one
 /// buffer and cut out of it at the end: an allocation for each would cost more than writing it.
 #[derive(Debug, Default)]
@@ -68,13 +71,26 @@ impl Batch {
     }
 
     /// The messages, whole.
-    pub fn into_messages(mut self) -> Vec<Outgoing> {
-        let bodies = Bytes::from(self.bodies);
+    pub fn messages(&mut self) -> &[Outgoing] {
+        let bodies = Bytes::from(std::mem::take(&mut self.bodies));
         let mut start = 0;
-        for (message, end) in self.messages.iter_mut().zip(self.ends) {
+        for (message, end) in self.messages.iter_mut().zip(self.ends.drain(..)) {
             message.body = bodies.slice(start..end);
             start = end;
         }
-        self.messages
+        &self.messages
+    }
+
+    /// Makes room for the next messages: in the same buffer, unless somebody still reads these.
+    pub fn clear(&mut self) {
+        let last = self.messages.pop();
+        self.messages.clear();
+        if let Some(Ok(bodies)) = last.map(|last| last.body.try_into_mut()) {
+            self.bodies = bodies.into();
+            self.bodies.clear();
+        }
+        if self.bodies.capacity() > KEPT {
+            *self = Self::default();
+        }
     }
 }
