@@ -15,7 +15,9 @@ TESTS = ["pytest>=8", "pytest-asyncio>=1", "pytest-timeout>=2.3", "hypothesis>=6
 
 def find(version: str) -> str | None:
     """A Python of this version: on the path, or one that pyenv keeps."""
-    roots = sorted(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob(f"versions/{version}.*"))
+    roots = sorted(
+        Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob(f"versions/{version}.*")
+    )
     candidates = [shutil.which(f"python{version}"), *(str(root / "bin/python") for root in roots)]
     for candidate in filter(None, candidates):
         told = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
@@ -32,13 +34,23 @@ def check(python: str, wheel: Path, tests: Path) -> bool:
         subprocess.run([own, "-m", "pip", "install", "--quiet", str(wheel), *TESTS], check=True)
         subprocess.run([str(Path(folder) / "bin/live-crew"), "version"], check=True, cwd=folder)
         # From an empty folder, so that the sources of the package are not what is imported.
-        command = [own, "-m", "pytest", "--quiet", "-c", str(tests.parents[1] / "pyproject.toml"), str(tests)]
+        command = [
+            own,
+            "-m",
+            "pytest",
+            "--quiet",
+            "-c",
+            str(tests.parents[1] / "pyproject.toml"),
+            str(tests),
+        ]
         return subprocess.run(command, check=False, cwd=folder).returncode == 0
 
 
 def main() -> int:
     """Test the newest wheel in a folder."""
-    wheel = max(Path(sys.argv[1]).glob("live_crew-*.whl"), key=lambda path: path.stat().st_mtime).resolve()
+    wheel = max(
+        Path(sys.argv[1]).glob("live_crew-*.whl"), key=lambda path: path.stat().st_mtime
+    ).resolve()
     tests = Path(__file__).resolve().parent / "python"
     failed = []
     for version in VERSIONS:

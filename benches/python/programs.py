@@ -108,6 +108,8 @@ def live_crew_fan_in(file, count):
 
 
 def bytewax(file, count):
+    from datetime import datetime, timedelta, timezone
+
     import bytewax.operators as op
     import bytewax.operators.windowing as win
     import orjson
@@ -116,7 +118,6 @@ def bytewax(file, count):
     from bytewax.operators.windowing import EventClock, TumblingWindower
     from bytewax.outputs import DynamicSink, StatelessSinkPartition
     from bytewax.testing import run_main
-    from datetime import datetime, timedelta, timezone
 
     written = 0
     folder = tempfile.TemporaryDirectory()
@@ -139,15 +140,25 @@ def bytewax(file, count):
     def handle(keyed):
         stream, (_, events) = keyed
         return [
-            orjson.dumps({"kind": "greeting", "payload": f"Welcome {event['payload']['name']}!",
-                          "stream_id": stream, "ts": event["ts"], "ttl_ms": 5000})
+            orjson.dumps(
+                {
+                    "kind": "greeting",
+                    "payload": f"Welcome {event['payload']['name']}!",
+                    "stream_id": stream,
+                    "ts": event["ts"],
+                    "ttl_ms": 5000,
+                }
+            )
             for event in events
         ]
 
-    clock = EventClock(lambda event: datetime.fromisoformat(event["ts"]),
-                       wait_for_system_duration=timedelta(seconds=5))
-    windower = TumblingWindower(length=timedelta(milliseconds=500),
-                                align_to=datetime(2025, 7, 1, tzinfo=timezone.utc))
+    clock = EventClock(
+        lambda event: datetime.fromisoformat(event["ts"]),
+        wait_for_system_duration=timedelta(seconds=5),
+    )
+    windower = TumblingWindower(
+        length=timedelta(milliseconds=500), align_to=datetime(2025, 7, 1, tzinfo=timezone.utc)
+    )
     flow = Dataflow("greet")
     lines = op.input("in", flow, FileSource(file, batch_size=1_000))
     keyed = op.map("decode", lines, decode)

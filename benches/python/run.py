@@ -1,7 +1,7 @@
 """Speed, printed: live-crew and its peers in the same run, medians of interleaved rounds, ratios.
 
-    python benches/python/run.py            # everything; peers need `pip install bytewax faststream[nats] orjson`
-    python benches/python/run.py --quick    # a tenth of the events, one round
+python benches/python/run.py            # everything; peers need `pip install bytewax faststream[nats] orjson`
+python benches/python/run.py --quick    # a tenth of the events, one round
 """
 
 import importlib.util
@@ -21,7 +21,9 @@ PEERS = {"bytewax": "bytewax", "faststream": "faststream"}
 def measure(program, file, count):
     told = subprocess.run(
         [sys.executable, HERE / "programs.py", program, file, str(count)],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if told.returncode != 0:
         raise SystemExit(f"{program} failed:\n{told.stderr}")
@@ -46,7 +48,9 @@ def rounds(plan, times):
 def line(label, figure, against=None, target=""):
     rate = 1e6 / figure["per_event_us"]
     ratio = f"{against['per_event_us'] / figure['per_event_us']:8.2f} x" if against else " " * 10
-    print(f"  {label:<44}{rate:>12,.0f} /s {figure['per_event_us']:>9.3f} us {ratio}  {figure['peak_mb']:>6.0f} MB  {target}")
+    print(
+        f"  {label:<44}{rate:>12,.0f} /s {figure['per_event_us']:>9.3f} us {ratio}  {figure['peak_mb']:>6.0f} MB  {target}"
+    )
 
 
 def cold_start():
@@ -56,11 +60,15 @@ def cold_start():
         "print(t * 1e3, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     told = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
         for _ in range(7)
     ]
     ms, mb = (statistics.median(float(one[n]) for one in told) for n in (0, 1))
-    print(f"  import live_crew and its models{'':<22}{ms:>8.1f} ms {mb:>22.0f} MB  goal: <= 60 ms, <= 20 MB")
+    print(
+        f"  import live_crew and its models{'':<22}{ms:>8.1f} ms {mb:>22.0f} MB  goal: <= 60 ms, <= 20 MB"
+    )
 
 
 def main():
@@ -76,36 +84,70 @@ def main():
         small = 10_000 // scale
         main_plan = [
             (name, files[n], n)
-            for name in ("live_crew", "live_crew_async", "live_crew_events", "live_crew_100_handlers")
+            for name in (
+                "live_crew",
+                "live_crew_async",
+                "live_crew_events",
+                "live_crew_100_handlers",
+            )
         ]
         peers = [peer for peer, module in PEERS.items() if importlib.util.find_spec(module)]
-        main_plan += [(peer, files[small if peer == "faststream" else n], small if peer == "faststream" else n) for peer in peers]
+        main_plan += [
+            (
+                peer,
+                files[small if peer == "faststream" else n],
+                small if peer == "faststream" else n,
+            )
+            for peer in peers
+        ]
         got = rounds(main_plan, times)
         mine = got["live_crew"]
-        print(f"JSON Lines file, 500 ms slices, one handler that reads its payload, JSON actions; {n:,} events")
+        print(
+            f"JSON Lines file, 500 ms slices, one handler that reads its payload, JSON actions; {n:,} events"
+        )
         line("live-crew, def", mine, target="goal: 450 000 /s")
         line("live-crew, async def", got["live_crew_async"], target="goal: 350 000 /s")
         line("live-crew, ready-made events", got["live_crew_events"], target="goal: 1 000 000 /s")
-        line("live-crew, 100 handlers, one interested", got["live_crew_100_handlers"], mine, "goal: >= 0.91 x")
+        line(
+            "live-crew, 100 handlers, one interested",
+            got["live_crew_100_handlers"],
+            mine,
+            "goal: >= 0.91 x",
+        )
         for peer, goal in (("bytewax", "goal: <= 0.40 x"), ("faststream", "goal: <= 0.02 x")):
             if peer in got:
                 line(peer, got[peer], mine, goal)
             else:
                 print(f"  {peer} is not installed")
         grow = 16_000 // scale
-        got = rounds([("live_crew_context_1000", files[grow], grow), ("live_crew_context_16000", files[grow], grow)], times)
+        got = rounds(
+            [
+                ("live_crew_context_1000", files[grow], grow),
+                ("live_crew_context_16000", files[grow], grow),
+            ],
+            times,
+        )
         print(f"{grow:,} events of a slice write distinct context keys")
         line("1 000 keys", got["live_crew_context_1000"])
-        line("16 000 keys", got["live_crew_context_16000"], got["live_crew_context_1000"], "goal: >= 0.83 x")
+        line(
+            "16 000 keys",
+            got["live_crew_context_16000"],
+            got["live_crew_context_1000"],
+            "goal: >= 0.83 x",
+        )
         few = 1_000 // scale
-        got = rounds([("live_crew_chain", files[few], few), ("live_crew_fan_in", files[few], few)], times)
+        got = rounds(
+            [("live_crew_chain", files[few], few), ("live_crew_fan_in", files[few], few)], times
+        )
         print("100 crews in one slice (a node is one run of a crew)")
         for name, label in (("live_crew_chain", "chain"), ("live_crew_fan_in", "fan-in")):
             figure = {**got[name], "per_event_us": got[name]["per_event_us"] / 100}
             line(f"{label}, per node", figure, target="goal: <= 2 us")
         most = 1_000_000 // scale
         got = rounds([("live_crew", files[most], most)], 1)
-        print(f"memory: {n:,} events {mine['peak_mb']:.0f} MB, {most:,} events {got['live_crew']['peak_mb']:.0f} MB  goal: <= 80 MB, within 1.2 x")
+        print(
+            f"memory: {n:,} events {mine['peak_mb']:.0f} MB, {most:,} events {got['live_crew']['peak_mb']:.0f} MB  goal: <= 80 MB, within 1.2 x"
+        )
     cold_start()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -57,7 +58,8 @@ class Drive:
         self._stepped.clear()
         waiter = asyncio.ensure_future(self._stepped.wait())
         try:
-            await asyncio.wait({waiter, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {waiter, self._ended}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiter.cancel()
 
@@ -81,10 +83,8 @@ class Drive:
         self._stepped.set()
 
     def _on_bell(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._ear.recv(4096)
-        except BlockingIOError:
-            pass
         self.step_soon()
 
     def _step(self) -> None:
@@ -93,7 +93,7 @@ class Drive:
             return
         try:
             outcome = self.session.step()
-        except BaseException as error:  # whatever it is, whoever waits gets it
+        except BaseException as error:  # noqa: BLE001 (whatever it is, whoever waits gets it)
             self._ended.set_exception(error)
             self._stop_listening()
             return

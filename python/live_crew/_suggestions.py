@@ -14,15 +14,23 @@ def suggestions_for(reason: str, crew: str, slice_index: int, missing: list[str]
             "read the traceback: `raise result.errors[0]` shows the exception as its cause",
             "if it fails now and then, try again: `retry: {attempts: 3, backoff_ms: 500}`",
         ],
-        "timeout": ["give it longer with `timeout_ms`, or let it land later with `timing: {let: n}`"],
+        "timeout": [
+            "give it longer with `timeout_ms`, or let it land later with `timing: {let: n}`"
+        ],
         "output": [
-            "return a dict with `kind` and `payload`, a list of them, `None`, or a value for `emits.kind`"
+            (
+                "return a dict with `kind` and `payload`, a list of them, `None`, "
+                "or a value for `emits.kind`"
+            )
         ],
         "limit": ["answer with less, or raise the limit that the message names under `limits`"],
         "missed": ["give `timing` more slices, or use `on_miss: late`"],
         "ctx_size": ["keep less in the context, or raise `context.max_bytes`"],
         "ctx_conflict": [
-            "write under a path of its own, or use `ctx.incr` and `ctx.append`, which never conflict"
+            (
+                "write under a path of its own, or use `ctx.incr` and `ctx.append`, "
+                "which never conflict"
+            )
         ],
         "ctx_access": [f"write elsewhere, or add the path to `context.access.{crew}.write`"],
         "ctx_type": ["look at what is there: `live-crew context` shows it, `--blame` who wrote it"],

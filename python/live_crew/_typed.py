@@ -5,16 +5,23 @@ The only place that imports pydantic, and only when a payload has a type or a sc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from types import GenericAlias, NoneType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from live_crew._core import Action, Event, TypedPayload
 from live_crew.errors import ModelError
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import (
+        GetCoreSchemaHandler,
+        GetJsonSchemaHandler,
+        SerializationInfo,
+        TypeAdapter,
+        ValidationError,
+    )
     from pydantic_core import CoreSchema
 
 __all__ = ["TypedModel", "check", "core_schema", "dump", "json_schema"]
@@ -42,6 +49,11 @@ class TypedModel(GenericAlias):
             fields["payload"] = check(of, fields.get("payload"))
         return self.__origin__(*args, **fields)
 
+    @property
+    def __live_crew_payload__(self) -> Any:
+        """The type of the payload: what tells a typed model from every other hint."""
+        return self.__args__[0]
+
     def create(self, kind: str, payload: Any = None, **fields: Any) -> Action:
         """`Action.create` with a payload that is checked."""
         return self.__origin__.create(kind, check(self.__args__[0], payload), **fields)
@@ -50,9 +62,7 @@ class TypedModel(GenericAlias):
         self, event: Event[Any], kind: str, payload: Any = None, **fields: Any
     ) -> Action:
         """`Action.from_event` with a payload that is checked."""
-        return self.__origin__.from_event(
-            event, kind, check(self.__args__[0], payload), **fields
-        )
+        return self.__origin__.from_event(event, kind, check(self.__args__[0], payload), **fields)
 
     def model_validate(self, obj: Any) -> Any:
         """Read a model or a mapping; a model keeps its bytes, and shows its payload as a `T`."""
@@ -72,14 +82,6 @@ class TypedModel(GenericAlias):
         """The JSON Schema, with that of the payload in it."""
         return json_schema(self.__origin__, self.__args__[0])
 
-    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
-        return core_schema(self)
-
-    def __get_pydantic_json_schema__(
-        self, _schema: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
-    ) -> dict[str, Any]:
-        return _json_schema(self.__origin__, handler(_adapter(self.__args__[0]).core_schema))
-
     def __getitem__(self, item: Any) -> TypedModel:
         return TypedModel(self.__origin__, super().__getitem__(item).__args__)
 
@@ -90,7 +92,7 @@ class TypedModel(GenericAlias):
         return super().__getattribute__(name)
 
 
-_OWN = frozenset(name for name in vars(TypedModel) if name[:2] != "__" or "pydantic" in name)
+_OWN = {name for name in vars(TypedModel) if name[:2] != "__"} | {"__live_crew_payload__"}
 
 
 def check(of: Any, value: Any) -> TypedPayload:
@@ -111,7 +113,7 @@ def dump(of: Any, payload: Any) -> Any:
     return _adapter(of).dump_python(payload)
 
 
-def json_schema(model: type[Event[Any]] | type[Action[Any]], of: Any = Any) -> dict[str, Any]:
+def json_schema(model: type[Event[Any] | Action[Any]], of: Any = Any) -> dict[str, Any]:
     """Give the JSON Schema of a model whose payload is a `T`."""
     payload = {} if of is Any else _adapter(of).json_schema()
     definitions = payload.pop("$defs", None)
@@ -119,21 +121,43 @@ def json_schema(model: type[Event[Any]] | type[Action[Any]], of: Any = Any) -> d
     return schema if definitions is None else {**schema, "$defs": definitions}
 
 
-def core_schema(model: Any) -> CoreSchema:
-    """Let a model be a field of a pydantic model: read as itself, as a mapping or as JSON."""
-    from pydantic_core import core_schema as make
+def core_schema(model: Any, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    """Let a model be a field of a pydantic model; `source` is the field's type as written."""
+    typed = source if isinstance(source, TypedModel) else model
+    return handler.generate_schema(Annotated[Any, _Field(typed)])
 
-    def read(value: Any) -> Any:
+
+@dataclass(frozen=True)
+class _Field:
+    """A field of a pydantic model: read as a model, a mapping or JSON, written as a mapping."""
+
+    model: Any
+
+    def read(self, value: Any) -> Any:
         if isinstance(value, (str, bytes, bytearray)):
-            return model.model_validate_json(value)
-        return model.model_validate(value)
+            return self.model.model_validate_json(value)
+        return self.model.model_validate(value)
 
-    def write(value: Any, info: Any) -> dict[str, Any]:
-        return value.model_dump(mode="json" if info.mode == "json" else "python")
+    @staticmethod
+    def write(value: Any, info: SerializationInfo) -> dict[str, Any]:
+        dumped: dict[str, Any] = value.model_dump(mode="json" if info.mode == "json" else "python")
+        return dumped
 
-    return make.no_info_plain_validator_function(
-        read, serialization=make.plain_serializer_function_ser_schema(write, info_arg=True)
-    )
+    def __get_pydantic_core_schema__(
+        self, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        from pydantic_core import core_schema as make
+
+        write = make.plain_serializer_function_ser_schema(self.write, info_arg=True)
+        return make.no_info_plain_validator_function(self.read, serialization=write)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        if not isinstance(self.model, TypedModel):
+            return _json_schema(self.model, {})
+        payload = handler(_adapter(self.model.__args__[0]).core_schema)
+        return _json_schema(self.model.__origin__, payload)
 
 
 def _read(of: Any, json: bytes) -> Any:

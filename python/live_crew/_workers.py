@@ -30,7 +30,11 @@ class _Job:
     def do(self) -> None:
         try:
             run = self.run
-            answer = self.function(run.event, run.ctx) if self.takes_context else self.function(run.event)
+            answer = (
+                self.function(run.event, run.ctx)
+                if self.takes_context
+                else self.function(run.event)
+            )
         except SystemExit as error:
             self.run.fail(HandlerExit(error.code))
         except BaseException as error:  # noqa: BLE001 (nothing a handler raises may end a thread)
@@ -53,7 +57,9 @@ class Workers:
         self._context = contextvars.copy_context()
         self._is_closed = False
 
-    def submitter(self, function: Callable[..., Any], *, takes_context: bool) -> Callable[[Run], Any]:
+    def submitter(
+        self, function: Callable[..., Any], *, takes_context: bool
+    ) -> Callable[[Run], Any]:
         """What the core calls with each run of a handler."""
 
         def submit(run: Run) -> _Handle:
@@ -88,7 +94,9 @@ class Workers:
         if self._idle < self._jobs.qsize() and self._threads < _MOST_THREADS:
             self._threads += 1
             name = f"live-crew handler {self._threads}"
-            threading.Thread(target=self._context.copy().run, args=(self._work,), name=name, daemon=True).start()
+            threading.Thread(
+                target=self._context.copy().run, args=(self._work,), name=name, daemon=True
+            ).start()
 
     def _work(self) -> None:
         while True:

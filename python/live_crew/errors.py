@@ -73,7 +73,7 @@ class HandlerError(LiveCrewError, TypeError):
     """A function that cannot be a handler, or was made one the wrong way."""
 
 
-class HandlerExit(LiveCrewError):
+class HandlerExit(LiveCrewError):  # noqa: N818 (named after what it was)
     """A handler called `sys.exit`, which ends its run and nothing else."""
 
     def __init__(self, code: object) -> None:
@@ -144,11 +144,23 @@ class MultiCrewError(LiveCrewError):
             return {}
         return context
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MultiCrewError) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        place = (self.stream_id, self.slice, self.crew, self.run)
+        return (*place, self.reason, self.message, self.attempts)
+
     def __str__(self) -> str:
         place = f"crew `{self.crew}`, stream `{self.stream_id}`, slice {self.slice}"
         lines = [f"{place}: {self.reason}: {self.message}"]
         for need, met in self.dependencies.items():
-            lines.append(f"  needs {need}: " + ("missing" if met is None else f"met by slice {met}"))
+            lines.append(
+                f"  needs {need}: " + ("missing" if met is None else f"met by slice {met}")
+            )
         lines += [f"  try: {suggestion}" for suggestion in self.suggestions]
         return "\n".join(lines)
 

@@ -20,7 +20,9 @@ R = TypeVar("R")
 class Handler(Generic[P, R]):
     """A function with the kinds of events it reacts to. Calling it calls the function."""
 
-    def __init__(self, function: Callable[P, R], kinds: tuple[str, ...], options: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[P, R], kinds: tuple[str, ...], options: dict[str, Any]
+    ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.kinds = kinds
@@ -60,6 +62,7 @@ class Handler(Generic[P, R]):
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, as if it were not decorated."""
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -98,19 +101,25 @@ def kinds_of(kinds: object) -> tuple[str, ...]:
     )
 
 
-def as_handler(handler: Any, kinds: object = None, options: dict[str, Any] | None = None) -> Handler[..., Any]:
+def as_handler(
+    handler: Any, kinds: object = None, options: dict[str, Any] | None = None
+) -> Handler[..., Any]:
     """A handler out of a function or a handler; kinds and options given here come first."""
     if isinstance(handler, Handler):
         wanted = handler.kinds if kinds is None else kinds_of(kinds)
         return Handler(handler.function, wanted, {**handler.options, **(options or {})})
     if not callable(handler):
-        raise HandlerError(f"a handler is a function, not {handler!r}; decorate one with `@event_handler`")
+        raise HandlerError(
+            f"a handler is a function, not {handler!r}; decorate one with `@event_handler`"
+        )
     return Handler(handler, ("*",) if kinds is None else kinds_of(kinds), options or {})
 
 
 def _name(function: Any) -> str:
     name = getattr(function, "__name__", None) or type(function).__name__
-    cleaned = "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in name)
+    cleaned = "".join(
+        char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in name
+    )
     return cleaned.strip("_")[:64] or "handler"
 
 
@@ -130,7 +139,10 @@ def _takes_context(function: Any) -> bool:
     required = [p.name for p in positional[2:] if p.default is p.empty]
     keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     if not positional and not is_variadic:
-        raise HandlerError(f"handler `{name}` takes no event; write `def {name}(event)` or `def {name}(event, ctx)`")
+        raise HandlerError(
+            f"handler `{name}` takes no event; "
+            f"write `def {name}(event)` or `def {name}(event, ctx)`"
+        )
     if required or keywords:
         unknown = ", ".join(f"`{name}`" for name in required + keywords)
         raise HandlerError(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
 
 from live_crew._core import Journal, Plan
 from live_crew.errors import ConfigError, LiveCrewError, MultiCrewError
@@ -14,14 +16,16 @@ from live_crew.handlers import Handler, as_handler
 from live_crew.models import Action, Event
 from live_crew.participants import Participant, participants_of
 from live_crew.run import LiveRun
+from live_crew.transports import EventTransport
 
 if TYPE_CHECKING:
-    from live_crew.config import LiveConfig
+    from live_crew.config import LiveConfig, Pace
     from live_crew.result import Refusal, RunResult
+    from live_crew.run import Watch
 
 __all__ = ["CrewOrchestrator", "Orchestrator"]
 
-Source = str | Path | Iterable[Any] | AsyncIterable[Any]
+Source = str | Path | EventTransport | Iterable[Any] | AsyncIterable[Any]
 
 
 class Orchestrator:
@@ -61,7 +65,9 @@ class Orchestrator:
 
     # -- crews -----------------------------------------------------------------------------
 
-    def register_handler(self, handler: Any, kinds: object = None, **runtime: Any) -> Handler[..., Any]:
+    def register_handler(
+        self, handler: Any, kinds: object = None, **runtime: Any
+    ) -> Handler[..., Any]:
         """Add a function; `kinds` and the keys of `runtime.yaml` override its decorator's."""
         made = as_handler(handler, kinds, runtime)
         self._add(Participant.from_handler(made))
@@ -81,7 +87,9 @@ class Orchestrator:
                 try:
                     what = runtime.pop("crew")
                 except KeyError:
-                    raise ConfigError(f"`{name}` names no `crew`; give {{'crew': …, 'triggers': […]}}") from None
+                    raise ConfigError(
+                        f"`{name}` names no `crew`; give {{'crew': …, 'triggers': […]}}"
+                    ) from None
                 self.register_crew(name, what, **runtime)
             else:
                 self.register_crew(name, crew)
@@ -92,7 +100,7 @@ class Orchestrator:
         """The names of the crews, in the order in which a slice takes them."""
         return self.plan().crews
 
-    def plan(self, pace: str | None = None) -> Plan:
+    def plan(self, pace: Pace | None = None) -> Plan:
         """Check the crews against each other; raises `PlanError` with everything that is wrong."""
         pace = pace or self._settings.pace_for(self._source)
         crews = [participant.core() for participant in self._participants.values()]
@@ -100,7 +108,9 @@ class Orchestrator:
 
     # -- runs ------------------------------------------------------------------------------
 
-    async def run(self, source: Source | None = None, *, actions: str | Path | None = None) -> RunResult:
+    async def run(
+        self, source: Source | None = None, *, actions: str | Path | None = None
+    ) -> RunResult:
         """Run over a source until it ends: a file, `"-"`, events, or an async iterator of them.
 
         Files and events run in virtual time, as fast as possible. With `actions` the actions are
@@ -115,20 +125,19 @@ class Orchestrator:
                 "or use `start()` and `publish()`"
             )
         run = self._begin(given, actions=actions)
-        try:
-            self._result = await run.result()
-        finally:
-            run.close()
-            self._run = None
-        return self._result
+        return await self._end(run, run.result())
 
-    def run_sync(self, source: Source | None = None, *, actions: str | Path | None = None) -> RunResult:
+    def run_sync(
+        self, source: Source | None = None, *, actions: str | Path | None = None
+    ) -> RunResult:
         """`run`, for scripts."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             return asyncio.run(self.run(source, actions=actions))
-        raise LiveCrewError("`run_sync` is for scripts; an event loop runs here, so use `await orchestrator.run(…)`")
+        raise LiveCrewError(
+            "`run_sync` is for scripts; an event loop runs here, so use `await orchestrator.run(…)`"
+        )
 
     async def start(self) -> None:
         """Begin to take in what `publish` gives, in real time."""
@@ -146,14 +155,9 @@ class Orchestrator:
     async def stop(self, *, drain: bool = True) -> RunResult:
         """Finish what is under way and end; without `drain`, end at once."""
         run = self._live()
-        try:
-            self._result = await run.stop(drain=drain)
-        finally:
-            run.close()
-            self._run = None
-        return self._result
+        return await self._end(run, run.stop(drain=drain))
 
-    async def __aenter__(self) -> Orchestrator:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -207,7 +211,9 @@ class Orchestrator:
         if crew not in self._participants:
             from live_crew._words import did_you_mean
 
-            raise LiveCrewError(f"there is no crew `{crew}`{did_you_mean(crew, self._participants)}")
+            raise LiveCrewError(
+                f"there is no crew `{crew}`{did_you_mean(crew, self._participants)}"
+            )
         fitting = [e for e in self.errors if e.crew == crew and slice in (None, e.slice)]
         return fitting[-1] if fitting else None
 
@@ -216,23 +222,52 @@ class Orchestrator:
     def _add(self, participant: Participant) -> None:
         if participant.name in self._participants:
             raise ConfigError(
-                f"there is a crew `{participant.name}` already; give this one another name with `crew=`"
+                f"there is a crew `{participant.name}` already; "
+                "give this one another name with `crew=`"
             )
         self._participants[participant.name] = participant
 
-    def _begin(self, source: Source | None, *, actions: str | Path | None = None) -> LiveRun:
+    def _begin(
+        self,
+        source: Source | None,
+        *,
+        actions: str | Path | None = None,
+        watch: Watch | None = None,
+    ) -> LiveRun:
         if self._run is not None:
-            raise LiveCrewError("the orchestrator is running already; `stop()` it, or make another one")
+            raise LiveCrewError(
+                "the orchestrator is running already; `stop()` it, or make another one"
+            )
         pace = self._settings.pace_for(source)
         plan = self.plan(pace)
+        if self._result is not None and self._result.ending == "finished":
+            # Its streams have ended and take no more: in memory another run begins anew.
+            self._journal = self._settings.open_journal()
+        self._result = None
         self._run = LiveRun(
-            plan, self._participants, self._settings, self._journal, source, actions=actions
+            plan,
+            self._participants,
+            self._settings,
+            self._journal,
+            source,
+            actions=actions,
+            watch=watch,
         )
         return self._run
 
+    async def _end(self, run: LiveRun, ended: Coroutine[Any, Any, RunResult]) -> RunResult:
+        try:
+            self._result = await ended
+        finally:
+            run.close()
+            self._run = None
+        return self._result
+
     def _live(self) -> LiveRun:
         if self._run is None:
-            raise LiveCrewError("the orchestrator is not running; `await orchestrator.start()` first")
+            raise LiveCrewError(
+                "the orchestrator is not running; `await orchestrator.start()` first"
+            )
         return self._run
 
     def _stream(self, stream_id: str | None) -> str:

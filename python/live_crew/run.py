@@ -6,11 +6,11 @@ import asyncio
 import json
 import os
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from live_crew._core import Journal, Plan, Session
+from live_crew._core import Context, Journal, Plan, Session
 from live_crew._drive import Drive, spawner
 from live_crew._suggestions import suggestions_for
 from live_crew._workers import Workers
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from live_crew.participants import Participant
     from live_crew.settings import Settings
 
-__all__ = ["LiveRun"]
+__all__ = ["LiveRun", "Watch"]
 
 Message = tuple[str, str | None, bytes]
+Member = tuple[str, Callable[..., Any], str, bool, Any]
+# Told the context of each run as it starts.
+Watch = Callable[[Context], None]
 
 
 class LiveRun:
@@ -40,6 +43,7 @@ class LiveRun:
         source: Any,
         *,
         actions: str | Path | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -54,6 +58,8 @@ class LiveRun:
         out = _outputs(actions, settings)
         self._keeps = out is None and settings.actions is None
         members = [p.member(plan.pace, self._workers) for p in participants.values()]
+        if watch is not None:
+            members = [_watched(member, watch) for member in members]
         session = Session(
             plan,
             members,
@@ -81,7 +87,7 @@ class LiveRun:
 
     async def publish(self, event: Event[Any] | Mapping[str, Any]) -> None:
         """Hand over an event; waits while the queue is full."""
-        made = event if isinstance(event, Event) else Event.model_validate(event)
+        made = _as_event(event)
         while not self._session.publish(made):
             await self._drive.stepped()
             if self._drive.is_over:
@@ -121,6 +127,11 @@ class LiveRun:
         """The errors so far."""
         self._collect()
         return self._errors
+
+    def so_far(self) -> tuple[list[bytes], list[MultiCrewError], list[Refusal]]:
+        """Actions as JSON, errors and refusals: all there is of a run that broke off."""
+        self._collect()
+        return self._bodies, self._errors, self._refused
 
     def refused(self) -> list[Refusal]:
         """The input that was refused so far."""
@@ -195,7 +206,11 @@ class LiveRun:
             events_processed=summary["counters"]["events"],
             actions_published=counts["actions"],
             ending=summary["ending"],
-            counters={**summary["counters"], "errors": counts["errors"], "refused": counts["refused"]},
+            counters={
+                **summary["counters"],
+                "errors": counts["errors"],
+                "refused": counts["refused"],
+            },
         )
 
 
@@ -220,10 +235,29 @@ def _core_source(source: Any) -> Any:
     if isinstance(source, Iterable):
         return _as_events(source)
     raise ConfigError(
-        f"cannot run over {type(source).__name__}; give a path, `-`, a list of events or an async iterator"
+        f"cannot run over {type(source).__name__}; "
+        "give a path, `-`, a list of events or an async iterator"
     )
 
 
 def _as_events(source: Iterable[Any]) -> Iterator[Event[Any]]:
-    for event in source:
-        yield event if isinstance(event, Event) else Event.model_validate(event)
+    return map(_as_event, source)
+
+
+def _as_event(event: Any) -> Event[Any]:
+    return event if isinstance(event, Event) else Event.model_validate(event)
+
+
+def _watched(member: Member, watch: Watch) -> Member:
+    """A member whose runs are seen by somebody as they start."""
+    name, call, style, takes_context, typed = member
+
+    def submit(run: Any) -> Any:
+        watch(run.ctx)
+        return call(run)
+
+    def start(event: Any, context: Context) -> Any:
+        watch(context)
+        return call(event, context) if takes_context else call(event)
+
+    return (name, submit if style == "submit" else start, style, True, typed)

@@ -12,7 +12,7 @@ from live_crew.errors import ConfigError
 from live_crew.transports import ActionTransport, ContextBackend, EventTransport
 
 if TYPE_CHECKING:
-    from live_crew.config import LiveConfig
+    from live_crew.config import LiveConfig, Pace
 
 __all__ = ["Settings"]
 
@@ -49,18 +49,20 @@ class Settings:
         if isinstance(config, LiveConfig):
             if given:
                 names = ", ".join(f"`{name}`" for name in given)
-                raise ConfigError(f"{names} cannot be given beside a loaded config; give them to `load_config`")
+                raise ConfigError(
+                    f"{names} cannot be given beside a loaded config; give them to `load_config`"
+                )
             return cls(config, events, actions, backend)
         loaded = make_config(**given) if config is None else load_config(config, **given)
         return cls(loaded, events, actions, backend)
 
-    def core(self, pace: str) -> dict[str, Any]:
+    def core(self, pace: Pace) -> dict[str, Any]:
         """What the core is told about every stream."""
         core = self.config.core(pace)
         del core["pace"]
         return core
 
-    def pace_for(self, source: object) -> str:
+    def pace_for(self, source: object) -> Pace:
         """What moves time: the clock when events are published live, else the events themselves."""
         if self.config.pace is not None:
             return self.config.pace

@@ -3,27 +3,22 @@
 mod methods;
 
 use std::{
-    borrow::Cow,
     cmp::Ordering,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
 };
 
 use pyo3::{IntoPyObjectExt as _, prelude::*};
 
 use super::{
     event::Event,
-    fields::{Given, Shape, check_id, refused, to_id, to_kind, to_stream, to_ttl_ms},
+    fields::{Given, Shape, check_ids, ids_of, to_ids, to_kind, to_stream, to_ttl_ms},
     model::{self, Model},
     models_error::model_error,
     payload::{Seen, check_payload, to_payload},
     time,
 };
 use crate::{
-    engine::{
-        self, ActionId, CrewName, DEFAULT_TTL_MS, Draft, Kind, Limits, Payload, RunKey, StreamId,
-        Timestamp,
-    },
+    engine::{DEFAULT_TTL_MS, Draft, Ids, Kind, Limits, Payload, StreamId, Timestamp},
     json::write_string,
 };
 
@@ -44,22 +39,12 @@ pub(super) struct Action {
     payload: Payload,
     seen: Seen,
     ttl_ms: Option<u32>,
-    origin: Origin,
-    correlation_id: Option<Arc<str>>,
-    transaction_id: Option<Arc<str>>,
-    traceparent: Option<Arc<str>>,
-}
-
-/// Who an action is and what caused it.
-#[derive(Debug, Clone)]
-enum Origin {
-    /// As somebody wrote it.
-    Given { id: Option<Arc<str>>, causation_id: Option<Arc<str>> },
-    /// The run that answered with it; written out when somebody asks.
-    Run { id: ActionId, crew: CrewName, run: RunKey },
+    ids: Option<Box<Ids>>,
 }
 
 const N: usize = 10;
+/// Where the identities start among the fields.
+const FIRST_ID: usize = 5;
 
 impl Model<N> for Action {
     const SHAPE: Shape<N> = Shape {
@@ -77,28 +62,20 @@ impl Model<N> for Action {
             "causation_id",
             "traceparent",
         ],
-        required: &["kind", "payload"],
     };
 
     fn build(py: Python<'_>, given: &Given<'_, N>) -> PyResult<Self> {
-        let [ts, kind, stream, payload, ttl_ms, id, correlation, transaction, causation, trace] =
-            given;
+        let [ts, kind, stream, payload, ttl_ms, ids @ ..] = given;
         let kind = kind.as_ref().ok_or_else(|| Self::SHAPE.missing(py, "kind", &["kind"]))?;
-        let (payload, seen) = to_payload(py, payload.as_ref())?;
+        let (kind, (payload, seen)) = (to_kind(kind)?, to_payload(py, payload.as_ref())?);
         Ok(Self {
             ts: ts.as_ref().map(|ts| time::to_timestamp("ts", ts)).transpose()?,
-            kind: to_kind(kind)?,
+            kind,
             stream: stream.as_ref().map(to_stream).transpose()?,
             payload,
             seen,
             ttl_ms: ttl_ms.as_ref().map(to_ttl_ms).transpose()?,
-            origin: Origin::Given {
-                id: to_id("id", id.as_ref())?,
-                causation_id: to_id("causation_id", causation.as_ref())?,
-            },
-            correlation_id: to_id("correlation_id", correlation.as_ref())?,
-            transaction_id: to_id("transaction_id", transaction.as_ref())?,
-            traceparent: to_id("traceparent", trace.as_ref())?,
+            ids: to_ids(ids)?,
         })
     }
 
@@ -108,12 +85,8 @@ impl Model<N> for Action {
             1 => self.kind.as_str().into_bound_py_any(py),
             2 => self.stream().into_bound_py_any(py),
             model::PAYLOAD => self.seen.object(py, &self.payload),
-            4 => self.ttl().into_bound_py_any(py),
-            5 => self.id().into_bound_py_any(py),
-            6 => self.correlation_id.as_deref().into_bound_py_any(py),
-            7 => self.transaction_id.as_deref().into_bound_py_any(py),
-            8 => self.causation_id().into_bound_py_any(py),
-            _ => self.traceparent.as_deref().into_bound_py_any(py),
+            4 => self.ttl_ms.into_bound_py_any(py),
+            _ => self.ids()[place - FIRST_ID].into_bound_py_any(py),
         }
     }
 
@@ -130,30 +103,21 @@ impl Model<N> for Action {
     }
 }
 
-/// Appends `"field":"value",`, or nothing.
-fn write_optional(field: &str, value: Option<&str>, out: &mut Vec<u8>) {
-    if let Some(value) = value {
-        write_string(field, out);
-        out.push(b':');
-        write_string(value, out);
-        out.push(b',');
-    }
-}
-
 impl Action {
     /// The same bytes as `wire::write_action`, without what is not known yet.
     fn write_with(&self, ttl_ms: Option<u32>, out: &mut Vec<u8>) {
+        let [id, correlation_id, transaction_id, causation_id, traceparent] = self.ids();
         out.push(b'{');
-        write_optional("causation_id", self.causation_id().as_deref(), out);
-        write_optional("correlation_id", self.correlation_id.as_deref(), out);
-        write_optional("id", self.id().as_deref(), out);
+        write_optional("causation_id", causation_id, out);
+        write_optional("correlation_id", correlation_id, out);
+        write_optional("id", id, out);
         write_optional("kind", Some(self.kind.as_str()), out);
         out.extend_from_slice(b"\"payload\":");
         out.extend_from_slice(self.payload.as_bytes());
         out.push(b',');
         write_optional("stream_id", self.stream(), out);
-        write_optional("traceparent", self.traceparent.as_deref(), out);
-        write_optional("transaction_id", self.transaction_id.as_deref(), out);
+        write_optional("traceparent", traceparent, out);
+        write_optional("transaction_id", transaction_id, out);
         write_optional("ts", self.ts.map(time::to_text).as_deref(), out);
         if let Some(ttl_ms) = ttl_ms {
             out.extend_from_slice(format!("\"ttl_ms\":{ttl_ms},").as_bytes());
@@ -163,55 +127,27 @@ impl Action {
         out.push(b'}');
     }
 
-    /// An action of the engine, on its way out.
-    pub fn from_outgoing(
-        py: Python<'_>,
-        stream: &StreamId,
-        crew: &CrewName,
-        action: &engine::Action,
-    ) -> PyResult<Py<Self>> {
-        Py::new(
-            py,
-            Self {
-                ts: Some(action.ts),
-                kind: action.kind.clone(),
-                stream: Some(action.stream.as_ref().unwrap_or(stream).clone()),
-                payload: action.payload.clone(),
-                seen: Seen::lazy(),
-                ttl_ms: Some(action.ttl_ms),
-                origin: Origin::Run { id: action.id, crew: crew.clone(), run: action.run.key },
-                correlation_id: action.correlation_id.clone(),
-                transaction_id: action.transaction_id.clone(),
-                traceparent: action.traceparent.clone(),
-            },
-        )
-    }
-
     /// What a handler answered, for the engine to complete. The run becomes its cause whatever it
     /// says; an id of one's own is refused, because it would be lost.
     pub fn to_draft(&self, py: Python<'_>, limits: &Limits) -> PyResult<Draft> {
-        if let Some(id) = self.id() {
+        if let [Some(id), ..] = self.ids() {
             let message = format!(
-                "field `id` is `{id}`, but the id of an action comes from its run, so that a \
-                 restart makes the same one; leave it out"
+                "field `id` is `{id}`, but the id of an action is made from its run, so that it \
+                 is the same after a restart; leave it out"
             );
             return Err(model_error(py, message));
         }
         check_payload(py, &self.payload, limits)?;
-        let ids = [&self.correlation_id, &self.transaction_id];
-        for (field, id) in ["correlation_id", "transaction_id"].into_iter().zip(ids) {
-            if let Some(id) = id {
-                check_id(field, id, limits.id_bytes).map_err(|problem| refused(py, &problem))?;
-            }
-        }
+        check_ids(py, self.ids.as_deref(), limits)?;
+        let ids = self.ids.as_deref();
         Ok(Draft {
             kind: self.kind.clone(),
             payload: self.payload.clone(),
             ttl_ms: self.ttl_ms,
             stream: self.stream.clone(),
             ts: self.ts,
-            correlation_id: self.correlation_id.clone(),
-            transaction_id: self.transaction_id.clone(),
+            correlation_id: ids.and_then(|ids| ids.correlation_id.clone()),
+            transaction_id: ids.and_then(|ids| ids.transaction_id.clone()),
         })
     }
 
@@ -223,18 +159,8 @@ impl Action {
         self.ttl_ms.unwrap_or(DEFAULT_TTL_MS)
     }
 
-    fn id(&self) -> Option<Cow<'_, str>> {
-        match &self.origin {
-            Origin::Given { id, .. } => id.as_deref().map(Cow::Borrowed),
-            Origin::Run { id, .. } => Some(id.to_string().into()),
-        }
-    }
-
-    fn causation_id(&self) -> Option<Cow<'_, str>> {
-        match &self.origin {
-            Origin::Given { causation_id, .. } => causation_id.as_deref().map(Cow::Borrowed),
-            Origin::Run { crew, run, .. } => Some(format!("{crew}/{run}").into()),
-        }
+    fn ids(&self) -> [Option<&str>; 5] {
+        ids_of(self.ids.as_deref())
     }
 
     fn datetime<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -244,22 +170,13 @@ impl Action {
         }
     }
 
-    /// By what can be read of it: who made it and whether a default was given does not count.
+    /// By what can be read of it: whether a default was given does not count.
     fn order(&self, other: &Self) -> Ordering {
-        let main = |action: &Self| (action.ts, action.kind.clone(), action.payload.clone());
-        let rest = |action: &'_ Self| {
-            let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
-            (
-                action.stream.clone(),
-                action.ttl(),
-                text(action.id()),
-                text(action.causation_id()),
-                action.correlation_id.clone(),
-                action.transaction_id.clone(),
-                action.traceparent.clone(),
-            )
-        };
-        main(self).cmp(&main(other)).then_with(|| rest(self).cmp(&rest(other)))
+        let main = (self.ts, &self.kind, &self.payload);
+        main.cmp(&(other.ts, &other.kind, &other.payload)).then_with(|| {
+            let rest = (&self.stream, self.ttl(), &self.ids);
+            rest.cmp(&(&other.stream, other.ttl(), &other.ids))
+        })
     }
 
     fn hash(&self) -> u64 {
@@ -277,10 +194,7 @@ impl Action {
             payload: self.payload.clone(),
             seen,
             ttl_ms: self.ttl_ms,
-            origin: self.origin.clone(),
-            correlation_id: self.correlation_id.clone(),
-            transaction_id: self.transaction_id.clone(),
-            traceparent: self.traceparent.clone(),
+            ids: self.ids.clone(),
         }
     }
 
@@ -299,5 +213,15 @@ impl Action {
             }
         }
         Ok(given)
+    }
+}
+
+/// Appends `"field":"value",`, or nothing.
+fn write_optional(field: &str, value: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        write_string(field, out);
+        out.push(b':');
+        write_string(value, out);
+        out.push(b',');
     }
 }

@@ -11,13 +11,13 @@ use std::{
 use pyo3::{IntoPyObjectExt as _, prelude::*, sync::PyOnceLock};
 
 use super::{
-    fields::{Given, Shape, check_id, refused, to_id, to_kind, to_stream},
+    fields::{Given, Shape, check_ids, ids_of, to_ids, to_kind, to_stream},
     model::{self, Model},
     payload::{Seen, check_payload, to_payload},
     time,
 };
 use crate::{
-    engine::{self, Arrived, Ids, Limits, Payload, StreamId, Timestamp},
+    engine::{self, Arrived, Limits, Payload, StreamId, Timestamp},
     wire::write_event,
 };
 
@@ -57,7 +57,6 @@ impl Model<N> for Event {
             "causation_id",
             "traceparent",
         ],
-        required: &["ts", "kind", "stream_id", "payload"],
     };
 
     fn build(py: Python<'_>, given: &Given<'_, N>) -> PyResult<Self> {
@@ -96,21 +95,6 @@ impl Model<N> for Event {
     }
 }
 
-/// The identities, in the order of the fields; most events have none.
-fn to_ids(given: &[Option<Bound<'_, PyAny>>]) -> PyResult<Option<Box<Ids>>> {
-    if given.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    let id = |nth: usize| to_id(Event::SHAPE.fields[FIRST_ID + nth], given[nth].as_ref());
-    Ok(Some(Box::new(Ids {
-        id: id(0)?,
-        correlation_id: id(1)?,
-        transaction_id: id(2)?,
-        causation_id: id(3)?,
-        traceparent: id(4)?,
-    })))
-}
-
 impl Event {
     fn new(stream: StreamId, event: engine::Event, seen: Seen) -> Self {
         let arrived = Arc::new(Arrived { event, intended: None, cursor: 0 });
@@ -143,11 +127,7 @@ impl Event {
         limits: &Limits,
     ) -> PyResult<(StreamId, engine::Event)> {
         check_payload(py, &self.arrived.event.payload, limits)?;
-        for (field, id) in Self::SHAPE.fields[FIRST_ID..].iter().zip(self.ids()) {
-            if let Some(id) = id {
-                check_id(field, id, limits.id_bytes).map_err(|problem| refused(py, &problem))?;
-            }
-        }
+        check_ids(py, self.arrived.event.ids.as_deref(), limits)?;
         Ok((self.stream.clone(), self.arrived.event.clone()))
     }
 
@@ -160,19 +140,8 @@ impl Event {
         by_event.then_with(|| self.stream.cmp(&other.stream))
     }
 
-    /// The identities, in the order of the fields.
     fn ids(&self) -> [Option<&str>; 5] {
-        let Some(ids) = self.arrived.event.ids.as_deref() else {
-            return [None; 5];
-        };
-        let all = [
-            &ids.id,
-            &ids.correlation_id,
-            &ids.transaction_id,
-            &ids.causation_id,
-            &ids.traceparent,
-        ];
-        all.map(Option::as_deref)
+        ids_of(self.arrived.event.ids.as_deref())
     }
 
     /// The same event, with another view of its payload.

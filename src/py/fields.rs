@@ -9,7 +9,7 @@ use pyo3::{
 
 use super::models_error::model_error;
 use crate::{
-    engine::{CrewName, Kind, Limits, StreamId, closest},
+    engine::{CrewName, Ids, Kind, Limits, StreamId, closest},
     wire::EventProblem,
 };
 
@@ -38,8 +38,6 @@ pub(super) struct Shape<const N: usize> {
     /// `an event`
     pub name: &'static str,
     pub fields: [&'static str; N],
-    /// What has to be there when a model is read from data.
-    pub required: &'static [&'static str],
 }
 
 /// Fields by their place; absent and `None` are the same.
@@ -80,15 +78,9 @@ impl<const N: usize> Shape<N> {
         Ok(given)
     }
 
-    /// Reads a mapping in which every required field has to stand, `payload: None` included.
+    /// Reads a mapping, as the constructor reads its keyword arguments.
     pub fn read<'py>(&self, mapping: &Bound<'py, PyMapping>) -> PyResult<Given<'py, N>> {
-        let given = self.update([const { None }; N], mapping)?;
-        for field in self.required {
-            if !mapping.contains(field)? {
-                return Err(self.missing(mapping.py(), field, self.required));
-            }
-        }
-        Ok(given)
+        self.update([const { None }; N], mapping)
     }
 
     /// Refuses keyword arguments that are no fields.
@@ -150,11 +142,38 @@ pub(super) fn to_stream(value: &Bound<'_, PyAny>) -> PyResult<StreamId> {
     StreamId::new(text).map_err(|error| refused(value.py(), &EventProblem::Name(error)))
 }
 
-/// An optional identity.
-pub(super) fn to_id(
-    field: &'static str,
-    value: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Option<Arc<str>>> {
+/// What every model may say about who it is, in the order of its fields.
+const IDS: [&str; 5] = ["id", "correlation_id", "transaction_id", "causation_id", "traceparent"];
+
+/// The identities out of their fields; most models have none.
+pub(super) fn to_ids(given: &[Option<Bound<'_, PyAny>>]) -> PyResult<Option<Box<Ids>>> {
+    if given.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let id = |nth: usize| to_id(IDS[nth], given[nth].as_ref());
+    Ok(Some(Box::new(Ids {
+        id: id(0)?,
+        correlation_id: id(1)?,
+        transaction_id: id(2)?,
+        causation_id: id(3)?,
+        traceparent: id(4)?,
+    })))
+}
+
+/// The identities in the order of their fields.
+pub(super) fn ids_of(ids: Option<&Ids>) -> [Option<&str>; 5] {
+    ids.map_or([None; 5], |ids| {
+        [
+            ids.id.as_deref(),
+            ids.correlation_id.as_deref(),
+            ids.transaction_id.as_deref(),
+            ids.causation_id.as_deref(),
+            ids.traceparent.as_deref(),
+        ]
+    })
+}
+
+fn to_id(field: &'static str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Arc<str>>> {
     let Some(value) = value else {
         return Ok(None);
     };
@@ -164,7 +183,7 @@ pub(super) fn to_id(
     Ok(Some(text.into()))
 }
 
-pub(super) fn check_id(field: &'static str, text: &str, limit: usize) -> Result<(), EventProblem> {
+fn check_id(field: &'static str, text: &str, limit: usize) -> Result<(), EventProblem> {
     match text.len() {
         0 => Err(EventProblem::EmptyId { field }),
         bytes if bytes > limit => {
@@ -172,6 +191,15 @@ pub(super) fn check_id(field: &'static str, text: &str, limit: usize) -> Result<
         }
         _ => Ok(()),
     }
+}
+
+/// Holds identities against the limits that are configured.
+pub(super) fn check_ids(py: Python<'_>, ids: Option<&Ids>, limits: &Limits) -> PyResult<()> {
+    let all = IDS.into_iter().zip(ids_of(ids));
+    for (field, id) in all.filter_map(|(field, id)| Some((field, id?))) {
+        check_id(field, id, limits.id_bytes).map_err(|problem| refused(py, &problem))?;
+    }
+    Ok(())
 }
 
 /// The longest an action may be worth doing, in milliseconds.

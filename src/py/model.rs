@@ -13,7 +13,7 @@ use super::{
     payload::{Seen, TypedPayload},
     time,
 };
-use crate::engine::{Payload, Timestamp};
+use crate::engine::{DEFAULT_TTL_MS, Payload, Timestamp};
 
 /// An event or an action: `N` fields, of which one is called `ts` and one `payload`.
 pub(super) trait Model<const N: usize>: Sized {
@@ -22,7 +22,7 @@ pub(super) trait Model<const N: usize>: Sized {
     /// Makes it of fields that are still to be checked.
     fn build(py: Python<'_>, given: &Given<'_, N>) -> PyResult<Self>;
 
-    /// A field by its place in the shape, as its attribute gives it; `None` if it is absent.
+    /// A field by its place in the shape; `None` if it was not given.
     fn field<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyAny>>;
 
     fn ts(&self) -> Option<Timestamp>;
@@ -64,7 +64,11 @@ pub(super) fn dump<'py, const N: usize, M: Model<N>>(
             (0, Some(ts)) if mode == "json" => PyString::new(py, &time::to_text(ts)).into_any(),
             _ => model.field(py, place)?,
         };
-        dict.set_item(field, value)?;
+        if field == "ttl_ms" && value.is_none() {
+            dict.set_item(field, DEFAULT_TTL_MS)?;
+        } else {
+            dict.set_item(field, value)?;
+        }
     }
     Ok(dict)
 }

@@ -8,23 +8,32 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Cursor, Delivery, Source, TransportError, decode::Decoder};
 use crate::engine::Limits;
 
 const CHUNK_BYTES: usize = 128 << 10;
-const CHUNKS_AHEAD: usize = 4;
+/// A batch has at most what a chunk brings.
+const BATCHES_AHEAD: usize = 4;
 
-/// Reads events on a thread of its own, so that a slow pipe or disk holds up nothing else.
+type Batch = Result<Vec<Delivery>, TransportError>;
+
+/// Reads and decodes events on a thread of its own, so that a slow pipe or disk holds up nothing
+/// else and reading costs the runtime no time.
 ///
-/// The thread reads a few chunks ahead and ends with its input or soon after the source is
-/// dropped. Nobody joins it: a read of standard input cannot be called back.
+/// The thread is a few batches ahead and ends with its input or soon after the source is dropped.
+/// Nobody joins it: a read of standard input cannot be called back.
 #[derive(Debug)]
 pub struct FileSource {
-    decoder: Decoder,
-    /// An empty chunk is the end of the input.
-    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    name: String,
+    /// Tells the thread where to begin and how much to deliver at a time; sent once.
+    begin: Option<oneshot::Sender<(Cursor, usize)>>,
+    taken: Cursor,
+    /// An empty batch is the end of the input.
+    batches: mpsc::Receiver<Batch>,
+    /// What is left of a batch that was larger than asked for.
+    ready: Vec<Delivery>,
     ended: bool,
 }
 
@@ -52,71 +61,93 @@ impl FileSource {
         reader: impl Read + Send + 'static,
         limits: &Limits,
     ) -> Result<Self, TransportError> {
-        let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
+        let (begin, begins) = oneshot::channel();
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let mut decoder = Decoder::new(name, limits);
+        let work = move || {
+            // Dropped before anything was asked for, there is nothing to do.
+            if let Ok((after, max)) = begins.blocking_recv() {
+                decoder.resume_after(after);
+                let _dropped = read_ahead(reader, &mut decoder, max, &sender);
+            }
+        };
         thread::Builder::new()
             .name("live-crew input".into())
-            .spawn(move || read_ahead(reader, &sender))
+            .spawn(work)
             .map_err(|error| TransportError::Open { name: name.into(), error })?;
-        Ok(Self { decoder: Decoder::new(name, limits), chunks, ended: false })
-    }
-
-    fn stopped(&self, error: io::Error) -> TransportError {
-        let name = self.decoder.name().into();
-        TransportError::Read { name, offset: self.decoder.offset(), error }
-    }
-
-    fn end(&mut self) -> Result<(), TransportError> {
-        self.ended = true;
-        match self.decoder.missed() {
-            None => Ok(()),
-            Some(Cursor(cursor)) => {
-                let name = self.decoder.name().into();
-                Err(TransportError::Shrunk { name, length: self.decoder.offset(), cursor })
-            }
-        }
+        let (taken, ready) = (Cursor::default(), Vec::new());
+        Ok(Self { name: name.into(), begin: Some(begin), taken, batches, ready, ended: false })
     }
 }
 
-/// Sends everything in `reader` as chunks, then an empty one, or the error it stops with.
-fn read_ahead(mut reader: impl Read, sender: &mpsc::Sender<io::Result<Bytes>>) {
+/// Sends everything in `reader` as batches, then an empty one, or the error it stops with; an error
+/// of its own means that nobody listens any more.
+fn read_ahead(
+    mut reader: impl Read,
+    decoder: &mut Decoder,
+    max: usize,
+    sender: &mpsc::Sender<Batch>,
+) -> Result<(), mpsc::error::SendError<Batch>> {
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
-        let chunk = match reader.read(&mut buffer) {
-            Ok(length) => Ok(Bytes::copy_from_slice(&buffer[..length])),
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => decoder.push(Bytes::copy_from_slice(&buffer[..length])),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
-        let is_last = chunk.as_ref().map_or(true, Bytes::is_empty);
-        if sender.blocking_send(chunk).is_err() || is_last {
-            return;
+            Err(error) => {
+                let (name, offset) = (decoder.name().into(), decoder.offset());
+                return sender.blocking_send(Err(TransportError::Read { name, offset, error }));
+            }
         }
+        send_all(|| decoder.take(max), sender)?;
+    }
+    if let Some(Cursor(cursor)) = decoder.missed() {
+        let (name, length) = (decoder.name().into(), decoder.offset());
+        sender.blocking_send(Err(TransportError::Shrunk { name, length, cursor }))?;
+    }
+    send_all(|| decoder.finish(max), sender)?;
+    sender.blocking_send(Ok(Vec::new()))
+}
+
+fn send_all(
+    mut more: impl FnMut() -> Vec<Delivery>,
+    sender: &mpsc::Sender<Batch>,
+) -> Result<(), mpsc::error::SendError<Batch>> {
+    loop {
+        let batch = more();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        sender.blocking_send(Ok(batch))?;
     }
 }
 
 impl Source for FileSource {
     async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, TransportError> {
         let max = max.max(1);
-        loop {
-            if self.ended {
-                return Ok(self.decoder.finish(max));
-            }
-            let deliveries = self.decoder.take(max);
-            if !deliveries.is_empty() {
-                return Ok(deliveries);
-            }
-            // The only place to wait, and nothing is under way here.
-            match self.chunks.recv().await {
-                Some(Ok(chunk)) if chunk.is_empty() => self.end()?,
-                Some(Ok(chunk)) => self.decoder.push(chunk),
-                Some(Err(error)) => return Err(self.stopped(error)),
-                None => return Err(self.stopped(io::Error::other("its reader has stopped"))),
-            }
+        if let Some(begin) = self.begin.take() {
+            // A thread that is gone shows below.
+            let _gone = begin.send((self.taken, max));
         }
+        if self.ready.is_empty() && !self.ended {
+            // The only place to wait, and nothing is under way here.
+            let Some(batch) = self.batches.recv().await else {
+                let (name, offset) = (self.name.clone(), self.taken.0);
+                let error = io::Error::other("its reader has stopped");
+                return Err(TransportError::Read { name, offset, error });
+            };
+            self.ready = batch?;
+            self.ended = self.ready.is_empty();
+        }
+        let rest = self.ready.split_off(max.min(self.ready.len()));
+        let batch = std::mem::replace(&mut self.ready, rest);
+        self.taken = batch.last().map_or(self.taken, Delivery::cursor);
+        Ok(batch)
     }
 
     /// The same input has to be given again from its start; what was taken is passed over.
     async fn resume_after(&mut self, cursor: Cursor) -> Result<(), TransportError> {
-        self.decoder.resume_after(cursor);
+        self.taken = cursor;
         Ok(())
     }
 

@@ -5,6 +5,6 @@ __all__ = ["main"]
 
 def main() -> None:
     """Do what the command line asks for, and exit."""
-    from live_crew.cli.app import app  # noqa: PLC0415 (importing this package costs nothing)
+    from live_crew.cli.app import app
 
     app(prog_name="live-crew")

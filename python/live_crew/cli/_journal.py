@@ -79,7 +79,7 @@ def tell_if_used(path: Path) -> None:
 
 
 def _configured(config: Path | None) -> Path | None:
-    from live_crew.config import load_config  # noqa: PLC0415 (not needed when a path is given)
+    from live_crew.config import load_config
 
     path: Any = load_config(config).journal.path
     return Path(path) if path else None

@@ -18,9 +18,9 @@ def waiting(text: str, told: Callable[[], str] = str, *, is_busy: bool = False) 
     if not is_terminal(sys.stderr) or is_busy:
         yield
         return
-    from rich.console import Console  # noqa: PLC0415 (only for terminals)
-    from rich.progress import Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
     class Told(ProgressColumn):
         def render(self, task: object) -> Text:  # noqa: ARG002 (the signature of the base)

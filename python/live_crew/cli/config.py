@@ -29,7 +29,7 @@ def config(
     if check and show:
         raise typer.BadParameter("`--show` and `--validate` are two questions; ask one at a time")
     if check:
-        from live_crew.cli.validate import validate  # noqa: PLC0415 (needs the core)
+        from live_crew.cli.validate import validate
 
         validate(path, as_json)
         return

@@ -34,7 +34,7 @@ def schema(
 
     Example: live-crew schema config -o live_crew_config.schema.json
     """
-    from live_crew.schema import json_schema  # noqa: PLC0415 (not needed for `--help`)
+    from live_crew.schema import json_schema
 
     name: Literal["config", "runtime"] = of.value
     made = json_schema(name)

@@ -56,9 +56,7 @@ def make_config(**keywords: object) -> LiveConfig:
     return _load(None, os.environ, keywords)
 
 
-def _load(
-    file: str | None, env: Mapping[str, str], overrides: Mapping[str, object]
-) -> LiveConfig:
+def _load(file: str | None, env: Mapping[str, str], overrides: Mapping[str, object]) -> LiveConfig:
     problems: list[Problem] = []
     by_path: dict[Where, Origin] = {}
     data: dict[str, Any] = {}

@@ -1,7 +1,5 @@
 //! What Python calls on an action.
 
-use std::borrow::Cow;
-
 use pyo3::{
     prelude::*,
     pyclass::CompareOp,
@@ -124,34 +122,32 @@ impl Action {
 
     /// The same whenever its run is repeated; absent until the run has landed.
     #[getter]
-    #[pyo3(name = "id")]
-    fn id_text(&self) -> Option<Cow<'_, str>> {
-        self.id()
+    fn id(&self) -> Option<&str> {
+        self.ids()[0]
     }
 
     /// Groups what belongs to one request.
     #[getter]
     fn correlation_id(&self) -> Option<&str> {
-        self.correlation_id.as_deref()
+        self.ids()[1]
     }
 
     /// Groups what belongs to one transaction.
     #[getter]
     fn transaction_id(&self) -> Option<&str> {
-        self.transaction_id.as_deref()
+        self.ids()[2]
     }
 
     /// What caused it: the run, once it has landed.
     #[getter]
-    #[pyo3(name = "causation_id")]
-    fn cause(&self) -> Option<Cow<'_, str>> {
-        self.causation_id()
+    fn causation_id(&self) -> Option<&str> {
+        self.ids()[3]
     }
 
     /// W3C trace context.
     #[getter]
     fn traceparent(&self) -> Option<&str> {
-        self.traceparent.as_deref()
+        self.ids()[4]
     }
 
     /// Every field by name; in mode `json` with values that JSON has.
@@ -165,7 +161,7 @@ impl Action {
         PyString::new(py, &String::from_utf8_lossy(&model::to_json(self)))
     }
 
-    /// Reads a mapping with `kind` and `payload` at least; an action is given back.
+    /// Reads a mapping of fields; an action is given back as it is.
     #[classmethod]
     fn model_validate<'py>(
         class: &Bound<'py, PyType>,
@@ -204,13 +200,7 @@ impl Action {
         update: Option<&Bound<'py, PyMapping>>,
     ) -> PyResult<Bound<'py, Self>> {
         match update {
-            Some(update) => {
-                let mut copy = model::copy(slf.py(), slf.get(), update)?;
-                if !update.contains("ttl_ms")? {
-                    copy.ttl_ms = slf.get().ttl_ms;
-                }
-                Bound::new(slf.py(), copy)
-            }
+            Some(update) => Bound::new(slf.py(), model::copy(slf.py(), slf.get(), update)?),
             None => Ok(slf.clone()),
         }
     }
@@ -218,19 +208,11 @@ impl Action {
     #[classmethod]
     fn __get_pydantic_core_schema__<'py>(
         class: &Bound<'py, PyType>,
-        _source: &Bound<'py, PyAny>,
-        _handler: &Bound<'py, PyAny>,
+        source: &Bound<'py, PyAny>,
+        handler: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        class.py().import("live_crew._typed")?.getattr("core_schema")?.call1((class,))
-    }
-
-    #[classmethod]
-    fn __get_pydantic_json_schema__<'py>(
-        class: &Bound<'py, PyType>,
-        _schema: &Bound<'py, PyAny>,
-        _handler: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Self::model_json_schema(class)
+        let module = class.py().import("live_crew._typed")?;
+        module.getattr("core_schema")?.call1((class, source, handler))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -123,7 +123,7 @@ impl Event {
         PyString::new(py, &String::from_utf8_lossy(&model::to_json(self)))
     }
 
-    /// Reads a mapping with `ts`, `kind`, `stream_id` and `payload`; an event is given back.
+    /// Reads a mapping of fields; an event is given back as it is.
     #[classmethod]
     fn model_validate<'py>(
         class: &Bound<'py, PyType>,
@@ -169,19 +169,11 @@ impl Event {
     #[classmethod]
     fn __get_pydantic_core_schema__<'py>(
         class: &Bound<'py, PyType>,
-        _source: &Bound<'py, PyAny>,
-        _handler: &Bound<'py, PyAny>,
+        source: &Bound<'py, PyAny>,
+        handler: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        class.py().import("live_crew._typed")?.getattr("core_schema")?.call1((class,))
-    }
-
-    #[classmethod]
-    fn __get_pydantic_json_schema__<'py>(
-        class: &Bound<'py, PyType>,
-        _schema: &Bound<'py, PyAny>,
-        _handler: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Self::model_json_schema(class)
+        let module = class.py().import("live_crew._typed")?;
+        module.getattr("core_schema")?.call1((class, source, handler))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

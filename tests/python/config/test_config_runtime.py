@@ -71,6 +71,13 @@ def test_a_runtime_file_says_everything_and_the_core_gets_what_it_schedules_by(
         "concurrency": 2,
         "priority": -1,
         "expire_after": 60,
+        "emits": {
+            "kind": "user_report",
+            "ttl_ms": 60_000,
+            "payload": "{{ output }}",
+            "context": {"last": 1},
+            "parse": "json",
+        },
     }
 
 

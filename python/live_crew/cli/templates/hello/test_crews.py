@@ -1,6 +1,7 @@
 """Tests of the crews: events in virtual time, and what must come of them."""
 
 from crews import greeter
+
 from live_crew.testing import TestStream, assert_timeline
 
 

@@ -1,0 +1,123 @@
+"""One event, one crew, no files and no loop: the smallest way to see a crew react.
+
+>>> event = Event(ts="2026-01-01T00:00:00Z", kind="hello", stream_id="s", payload="Ada")
+>>> MemoryScheduler().process(event, SimpleCrew("echo"))[0].payload
+'Ada'
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from live_crew.errors import HandlerError, LiveCrewError, ModelError
+from live_crew.handlers import Handler, as_handler, kinds_of
+from live_crew.models import Action, Event
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from live_crew._core import Context
+    from live_crew.result import RunResult
+
+__all__ = ["MemoryScheduler", "SimpleCrew"]
+
+_LONGEST_KIND = 50
+
+
+class SimpleCrew(Handler[..., Any]):
+    """A crew of one function, or of one answer that it always gives.
+
+    `reply` is called with the event, and with `ctx` if it takes two; what cannot be called is the
+    answer itself. Without it the crew echoes: one action `<name>_result` with the payload of the
+    event. Keywords are the keys of `runtime.yaml`.
+    """
+
+    def __init__(self, name: str, reply: object = None, **runtime: Any) -> None:
+        triggers = kinds_of(runtime.pop("triggers", "*"))
+        super().__init__(_replier(name, reply), triggers, {**runtime, "crew": name})
+
+
+class MemoryScheduler:
+    """Hands events to crews, one at a time, and gives their actions back.
+
+    The first event of a stream fixes where its slices begin. The context of a stream is kept from
+    one event to the next, nothing else is. It works with and without a running event loop.
+    """
+
+    def __init__(self, slice_ms: int = 500) -> None:
+        self.slice_ms = slice_ms
+        self.context: dict[str, dict[str, Any]] = {}
+        self._epochs: dict[str, datetime] = {}
+
+    def process(
+        self, event: Event[Any] | Mapping[str, Any], crew: Handler[..., Any] | Callable[..., Any]
+    ) -> list[Action[Any]]:
+        """Let a crew react to an event. A run that fails raises its `MultiCrewError`."""
+        made, handler = _event(event), _handler(crew)
+        epoch = self._epochs.get(made.stream_id, made.ts)
+        result = _outside_of_loops(lambda: self._run(made, handler, epoch))
+        if result.refused:
+            raise LiveCrewError(f"the event was refused: {result.refused[0].reason}")
+        self._epochs[made.stream_id] = epoch
+        result.raise_for_errors()
+        if result.counters["landed"]:
+            self.context.update(result.context)
+        return list(result.actions)
+
+    async def _run(
+        self, event: Event[Any], handler: Handler[..., Any], epoch: datetime
+    ) -> RunResult:
+        from live_crew.orchestrator import Orchestrator
+
+        orchestrator = Orchestrator(slice_ms=self.slice_ms, epoch=epoch)
+        orchestrator.register_handler(handler)
+        known = self.context.get(event.stream_id, {})
+
+        def give_context(context: Context) -> None:
+            context.update(known)
+
+        run = orchestrator._begin([event], watch=give_context)  # noqa: SLF001
+        return await orchestrator._end(run, run.result())  # noqa: SLF001
+
+
+def _replier(name: str, reply: object) -> Callable[..., Any]:
+    if callable(reply):
+        return reply
+    if reply is not None:
+        return lambda event: reply  # noqa: ARG005
+    kind = f"{name.replace('-', '_').lstrip('_')}_result"[:_LONGEST_KIND]
+    return lambda event: {"kind": kind, "payload": event.payload}
+
+
+def _event(event: object) -> Event[Any]:
+    if isinstance(event, Event):
+        return event
+    if isinstance(event, Mapping):
+        return Event.model_validate(event)
+    raise ModelError(
+        f"{event!r} is no event; give `Event(ts=…, kind=…, stream_id=…, payload=…)` "
+        "or a mapping of these"
+    )
+
+
+def _handler(crew: object) -> Handler[..., Any]:
+    if not callable(crew):
+        raise HandlerError(
+            f"{crew!r} is no crew; after the event give a handler, a function or `SimpleCrew(name)`"
+        )
+    return as_handler(crew)
+
+
+def _outside_of_loops(make: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:
+    """Run a coroutine to its end; where a loop runs already, on a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(make())
+    context = contextvars.copy_context()
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(context.run, lambda: asyncio.run(make())).result()
