@@ -3,18 +3,21 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import traceback
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from live_crew._core import Plan
 from live_crew._words import did_you_mean
-from live_crew.cli._journal import DEFAULT, set_aside
+from live_crew.cli._journal import DEFAULT, set_aside, tell_if_used
 from live_crew.config import CrewNeed, LiveConfig, load_config, locate_problems
-from live_crew.errors import ConfigError, PlanError
+from live_crew.errors import ConfigError, LiveCrewError, PlanError, Problem
 from live_crew.handlers import Handler
 from live_crew.orchestrator import Orchestrator
+from live_crew.participants import participants_of
 
 __all__ = [
     "SELECTOR",
@@ -23,6 +26,7 @@ __all__ = [
     "handlers_named",
     "make_orchestrator",
     "plan_of",
+    "problems_of_crews",
     "read_config",
 ]
 
@@ -49,9 +53,9 @@ def config_for_run(
     named = None if journal is None else {"path": journal.absolute()}
     config = read_config(path, pace=pace, journal=named)
     if config.journal.path is not None:
-        return config, lambda: None
+        return config, partial(tell_if_used, Path(config.journal.path))
     config = read_config(path, pace=pace, journal={"path": DEFAULT.absolute()})
-    return config, lambda: set_aside(DEFAULT)
+    return config, partial(set_aside, DEFAULT)
 
 
 def folder_of(config: LiveConfig) -> Path:
@@ -65,9 +69,15 @@ def make_orchestrator(
 ) -> Orchestrator:
     """An orchestrator with the crews that are configured, named and selected."""
     named = handlers_named(handlers or ())
-    config, named = _select(config, named)
+    whole = config
+    config, named = _select(whole, named)
     given = {} if actions is None else {"transport": actions}
-    orchestrator = Orchestrator(config=config, **given)
+    try:
+        orchestrator = Orchestrator(config=config, **given)
+    except Exception as error:
+        if problems := list(problems_of_crews(whole, {crew.name for crew in config.crews})):
+            raise ConfigError(problems=problems) from error
+        raise
     for handler in named:
         orchestrator.register_handler(handler)
     if not config.crews and not named:
@@ -85,6 +95,20 @@ def plan_of(orchestrator: Orchestrator, config: LiveConfig) -> Plan:
         return orchestrator.plan()
     except PlanError as error:
         raise locate_problems(error, config.sources, config) from None
+
+
+def problems_of_crews(config: LiveConfig, names: Container[str]) -> Iterator[Problem]:
+    """What is wrong with the Python side of each crew of these names."""
+    for at, entry in enumerate(config.crews):
+        if entry.name not in names:
+            continue
+        where = ("crews", at, "path" if entry.python is None else "python")
+        try:
+            list(participants_of(config.model_copy(update={"crews": (entry,)})))
+        except LiveCrewError as error:
+            yield config.origins.problem(where, str(error))
+        except Exception as error:  # noqa: BLE001 (the user's module may raise anything)
+            yield config.origins.problem(where, _import_error(error, folder_of(config)))
 
 
 def handlers_named(names: Iterable[str]) -> list[Handler[..., Any]]:
@@ -148,3 +172,12 @@ def _select(
                     f"select both: {SELECTOR}='({both})'"
                 )
     return config.model_copy(update={"crews": crews}), chosen
+
+
+def _import_error(error: Exception, folder: Path) -> str:
+    """What a module raised as it was imported, and where."""
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).is_relative_to(folder):
+            place = f" ({Path(frame.filename).relative_to(folder)}:{frame.lineno})"
+    return f"cannot be imported: {type(error).__name__}: {error}{place}"

@@ -7,6 +7,9 @@ from typing import Any
 
 __all__ = ["mermaid", "svg"]
 
+_Node = tuple[str, str]
+_Point = tuple[float, float]
+
 _ROW, _GAP, _HEIGHT, _CHAR, _EDGE = 56, 96, 34, 7.3, 24
 _STYLE = """
   text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: #1f2933; }
@@ -16,9 +19,11 @@ _STYLE = """
   path { fill: none; stroke: #7b8794; marker-end: url(#tip); }
   .need { stroke: #2f6fde; }
   .wait { stroke-dasharray: 5 4; }
-  .label { fill: #2f6fde; font-size: 11px; }
+  .label { fill: #2f6fde; font-size: 11px; text-anchor: middle; }
+  .label { paint-order: stroke; stroke: #fff; stroke-width: 4px; }
   @media (prefers-color-scheme: dark) {
-    text { fill: #e4e7eb; } .crew { fill: #16294a; } .event { fill: #3d2f0b; }
+    text { fill: #e4e7eb; } .label { stroke: #111; }
+    .crew { fill: #16294a; } .event { fill: #3d2f0b; }
   }"""
 
 
@@ -26,8 +31,8 @@ _STYLE = """
 class _Edge:
     """`sort` is `trigger`, `need` or `wait` (for an event)."""
 
-    start: tuple[str, str]
-    end: tuple[str, str]
+    start: _Node
+    end: _Node
     sort: str
     label: str = ""
 
@@ -57,11 +62,11 @@ def mermaid(crews: Iterable[dict[str, Any]]) -> str:
 def svg(crews: Iterable[dict[str, Any]]) -> str:
     """A drawing with a column for events and one for each level of crews."""
     crews = list(crews)
-    columns: list[tuple[str, list[tuple[str, str]]]] = []
+    columns: list[tuple[str, list[_Node]]] = []
     columns.append(("events", [("event", kind) for kind in _kinds(crews)]))
     for level, names in _levels(crews).items():
         columns.append((f"level {level}", [("crew", name) for name in names]))
-    boxes: dict[tuple[str, str], tuple[float, float, float]] = {}
+    boxes: dict[_Node, tuple[float, float, float]] = {}
     shapes: list[str] = []
     rows = max(len(members) for _, members in columns)
     x: float = _EDGE
@@ -75,8 +80,10 @@ def svg(crews: Iterable[dict[str, Any]]) -> str:
             shapes.append(_box(node, x, y, width))
         x += width + _GAP
     size = (x - _GAP + _EDGE + 40, _EDGE + 20 + rows * _ROW)
-    edges = [_curve(edge, boxes) for edge in _edges(crews)]
-    return "\n".join([_head(*size), *edges, *shapes, "</svg>"])
+    curves = [(edge, _curve(edge, boxes)) for edge in _edges(crews)]
+    lines = [_line(edge, curve) for edge, curve in curves]
+    labels = [_label(edge, curve) for edge, curve in curves if edge.label]
+    return "\n".join([_head(*size), *lines, *shapes, *labels, "</svg>"])
 
 
 def _head(width: float, height: float) -> str:
@@ -90,7 +97,7 @@ def _head(width: float, height: float) -> str:
     )
 
 
-def _box(node: tuple[str, str], x: float, y: float, width: float) -> str:
+def _box(node: _Node, x: float, y: float, width: float) -> str:
     sort, name = node
     round_by = _HEIGHT / 2 if sort == "event" else 6
     middle = f'x="{x + width / 2:.0f}" y="{y + _HEIGHT / 2 + 4:.0f}" text-anchor="middle"'
@@ -100,30 +107,30 @@ def _box(node: tuple[str, str], x: float, y: float, width: float) -> str:
     )
 
 
-def _curve(edge: _Edge, boxes: dict[tuple[str, str], tuple[float, float, float]]) -> str:
-    """A line from the right of a box to the left of another; a bow if that is not further right."""
+def _curve(edge: _Edge, boxes: dict[_Node, tuple[float, float, float]]) -> list[_Point]:
+    """Four points: from the right of a box to the left of another, or in a bow to its right."""
     (x1, y1, w1), (x2, y2, w2) = boxes[edge.start], boxes[edge.end]
     x1, y1, y2 = x1 + w1, y1 + _HEIGHT / 2, y2 + _HEIGHT / 2
     if x2 > x1:
-        bend = min(_GAP / 2, (x2 - x1) / 2)
-        ends = (x2, y2)
-        controls = ((x1 + bend, y1), (x2 - bend, y2))
-    else:
-        shift = 8 if y1 == y2 else 0
-        far = max(x1, x2 + w2) + _GAP / 2
-        ends = (x2 + w2, y2 + shift)
-        controls = ((far, y1 - shift), (far, y2 + shift))
-        y1 -= shift
-    (ax, ay), (bx, by) = controls
-    line = f"M{x1:.0f},{y1:.0f} C{ax:.0f},{ay:.0f} {bx:.0f},{by:.0f} {ends[0]:.0f},{ends[1]:.0f}"
-    sort = {"trigger": "trigger", "need": "need", "wait": "need wait"}[edge.sort]
-    drawn = f'<path class="{sort}" d="{line}"/>'
-    if edge.label:
-        at_x = (x1 + 3 * ax + 3 * bx + ends[0]) / 8
-        at_y = (y1 + 3 * ay + 3 * by + ends[1]) / 8 - 5
-        label = f'x="{at_x:.0f}" y="{at_y:.0f}" text-anchor="middle"'
-        drawn += f'<text class="label" {label}>{escape(edge.label)}</text>'
-    return drawn
+        return [(x1, y1), (x1 + _GAP / 2, y1), (x2 - _GAP / 2, y2), (x2, y2)]
+    shift = 8 if edge.start == edge.end else 0
+    far = max(x1, x2 + w2) + _GAP / 2
+    return [(x1, y1 - shift), (far, y1 - shift), (far, y2 + shift), (x2 + w2, y2 + shift)]
+
+
+def _line(edge: _Edge, curve: list[_Point]) -> str:
+    start, *others = (f"{x:.0f},{y:.0f}" for x, y in curve)
+    style = {"trigger": "", "need": ' class="need"', "wait": ' class="need wait"'}[edge.sort]
+    return f'<path{style} d="M{start} C{" ".join(others)}"/>'
+
+
+def _label(edge: _Edge, curve: list[_Point]) -> str:
+    """Beyond the middle, where lines to one box are still apart and no box is in the way."""
+    t = 0.65 if curve[3][0] > curve[0][0] else 0.5
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+    x = sum(weight * point[0] for weight, point in zip(weights, curve, strict=True))
+    y = sum(weight * point[1] for weight, point in zip(weights, curve, strict=True))
+    return f'<text class="label" x="{x:.0f}" y="{y + 4:.0f}">{escape(edge.label)}</text>'
 
 
 def _kinds(crews: Iterable[dict[str, Any]]) -> list[str]:

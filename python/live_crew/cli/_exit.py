@@ -76,13 +76,20 @@ def _usage(error: Any) -> str:
     if option is not None and type(error).__name__ == "NoSuchOption":
         known = [name for one in context.command.params for name in one.opts] if context else []
         said = f"there is no option `{option}`{did_you_mean(option, [*known, '--help'])}"
+    elif isinstance(error, typer.BadParameter) and error.param is None:
+        said = error.message
     else:
-        said = error.format_message() if context else error.message
-        said = re.sub(r"'([^']*)'", r"`\1`", said).rstrip(".")
-        said = said[:1].lower() + said[1:]
+        said = _reworded(error.format_message())
     if context is None or "; " in said:
         return said
     return f"{said}; see `{context.command_path} --help`"
+
+
+def _reworded(message: str) -> str:
+    """What Typer says, as the rest of us says it."""
+    said = re.sub(r"\.?\s+Choose from:\s+", "; choose ", message).replace("Value error, ", "")
+    said = " ".join(re.sub(r"'([^']*)'", r"`\1`", said).split()).rstrip(".")
+    return said[:1].lower() + said[1:]
 
 
 def _place(error: Exception) -> str:

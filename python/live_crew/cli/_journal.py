@@ -8,9 +8,10 @@ import typer
 
 from live_crew._core import Journal
 from live_crew._words import did_you_mean
+from live_crew.cli._out import near, note
 from live_crew.errors import JournalError
 
-__all__ = ["DEFAULT", "open_journal", "set_aside", "streams_of", "the_stream"]
+__all__ = ["DEFAULT", "open_journal", "set_aside", "streams_of", "tell_if_used", "the_stream"]
 
 DEFAULT = Path(".live_crew") / "journal.db"
 
@@ -69,6 +70,12 @@ def set_aside(path: Path) -> Path | None:
     finally:
         lock.close()
     return aside
+
+
+def tell_if_used(path: Path) -> None:
+    """Say that a run does not begin at the beginning, if the journal holds some already."""
+    if path.exists() and streams_of(Journal.file(str(path))):
+        note(f"going on with journal `{near(path)}`; what it holds already is not done again")
 
 
 def _configured(config: Path | None) -> Path | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from live_crew.cli._out import is_terminal, note, paint
+from live_crew.cli._out import is_terminal, near, note, paint
 from live_crew.cli._told import tell_errors, tell_refusals
 from live_crew.cli._transport import events_of_stdin
 from live_crew.errors import LiveCrewError
@@ -93,5 +93,5 @@ class Live:
 
 def _named(refusal: Refusal, name: Path | None) -> Refusal:
     """A pipe has no name that says anything."""
-    is_pipe = name is not None and refusal.source.startswith("/dev/fd/")
-    return replace(refusal, source=str(name)) if is_pipe else refusal
+    is_pipe = refusal.source.startswith("/dev/fd/")
+    return replace(refusal, source=near(name)) if name and is_pipe else refusal

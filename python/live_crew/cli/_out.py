@@ -4,9 +4,10 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ["document", "fail", "has_colors", "is_terminal", "note", "paint", "say", "table"]
+__all__ = ["document", "fail", "has_colors", "is_terminal", "near", "note", "paint", "say", "table"]
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
@@ -40,6 +41,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     say(paint(_line(head, widths), "bold", sys.stdout))
     for row in cells:
         say(_line(row, widths))
+
+
+def near(place: object) -> str:
+    """A path, or a place that begins with one, as seen from here."""
+    return str(place).removeprefix(f"{Path.cwd()}{os.sep}")
 
 
 def paint(text: str, style: str, stream: TextIO) -> str:

@@ -10,9 +10,12 @@ __all__ = ["waiting"]
 
 
 @contextmanager
-def waiting(text: str, told: Callable[[], str] = str) -> Iterator[None]:
-    """A moving line on a terminal with the time that went by, and what `told` says."""
-    if not is_terminal(sys.stderr):
+def waiting(text: str, told: Callable[[], str] = str, *, is_busy: bool = False) -> Iterator[None]:
+    """A moving line on a terminal with the time that went by, and what `told` says.
+
+    Nothing if the terminal `is_busy` with results.
+    """
+    if not is_terminal(sys.stderr) or is_busy:
         yield
         return
     from rich.console import Console

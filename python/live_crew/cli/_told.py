@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Sequence
 
 from live_crew.cli._exit import wants_traceback
-from live_crew.cli._out import note, paint
+from live_crew.cli._out import near, note, paint
 from live_crew.errors import MultiCrewError
 from live_crew.result import Refusal, RunResult
 
@@ -17,10 +17,26 @@ _MOST = 10
 def tell_errors(errors: Sequence[MultiCrewError], most: int = _MOST) -> None:
     """Say which crews failed, where, and what helps."""
     for error in errors[:most]:
-        note(f"{paint('failed:', 'red', sys.stderr)} {error}")
-        if wants_traceback() and error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
+        _tell_error(error)
     _tell_rest(len(errors) - most, "failed runs")
+
+
+def _tell_error(error: MultiCrewError) -> None:
+    place = f"crew `{error.crew}`, stream `{error.stream_id}`, slice {error.slice}"
+    note(f"{paint('failed:', 'red', sys.stderr)} {place}: {error.reason}: {error.message}")
+    for need, met in error.dependencies.items():
+        note(f"  needs {need}: " + ("missing" if met is None else f"met by slice {met}"))
+    if error.__cause__ is not None and wants_traceback():
+        traceback.print_exception(error.__cause__)
+    elif error.__cause__ is not None:
+        frame = traceback.extract_tb(error.__cause__.__traceback__)[-1:]
+        note("".join(f"  at {near(one.filename)}:{one.lineno}, in {one.name}" for one in frame))
+    for suggestion in error.suggestions:
+        if "`raise " not in suggestion:
+            note(f"  try: {suggestion}")
+        elif not wants_traceback():
+            # Whoever writes Python can raise the error; here there is a variable for that.
+            note("  try: LIVE_CREW_TRACEBACK=1 shows the traceback")
 
 
 def tell_refusals(refusals: Sequence[Refusal], most: int = _MOST) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,6 +16,7 @@ from live_crew.models import Event
 
 __all__ = ["events_of_stdin", "follow", "refuse_nats"]
 
+_PLACE = re.compile(r"^stdin:\d+: line 1, column (\d+): ")
 _CHUNK = 1 << 16
 _AHEAD = 4
 _LOOK_AGAIN_S = 0.1
@@ -48,7 +50,7 @@ async def events_of_stdin(
             try:
                 event = Event.model_validate_json(line)
             except ModelError as error:
-                refuse(f"stdin:{number}: {error}")
+                refuse(_PLACE.sub(rf"stdin:{number}:\1: ", f"stdin:{number}: {error}", count=1))
             else:
                 yield event
 

@@ -1,13 +1,12 @@
 """`live-crew config`."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from live_crew.cli._options import AsJson, ConfigFile
-from live_crew.cli._out import document, note, table
+from live_crew.cli._out import document, near, note, table
 from live_crew.config import describe, load_config
 
 __all__ = ["config"]
@@ -45,7 +44,7 @@ def config(
         note("no `live_crew_config.yaml` here; these are the defaults and the environment")
     table(
         ("setting", "value", "from"),
-        [(one.path, _short(one.value), _near(one.origin)) for one in settings],
+        [(one.path, _short(one.value), near(one.origin)) for one in settings],
     )
 
 
@@ -57,9 +56,3 @@ def _short(value: object, most: int = 60) -> str:
         value = "[" + ", ".join(map(str, value)) + "]"
     text = " ".join(str(value).split())
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _near(origin: str) -> str:
-    """A place as seen from here."""
-    here = f"{Path.cwd()}/"
-    return origin.removeprefix(here)

@@ -43,8 +43,11 @@ def new(
         if file.is_file()
     }
     if there := [one for one in texts if (folder / one).exists()]:
-        names = ", ".join(f"`{folder / one}`" for one in there)
-        raise ConfigError(f"{names} would be overwritten; choose another folder, or move them away")
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise ConfigError(
+            f"`{folder / there[0]}`{more} would be overwritten; choose another folder, "
+            "or move what is there"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for one, text in texts.items():
         (folder / one).write_text(text, encoding="utf-8")

@@ -1,6 +1,8 @@
 """`live-crew process`."""
 
 import asyncio
+import os
+import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,9 +13,10 @@ import typer
 from live_crew.cli._actions import lines_to, whole_errors
 from live_crew.cli._crews import config_for_run, make_orchestrator
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
-from live_crew.cli._out import document
+from live_crew.cli._out import document, is_terminal
 from live_crew.cli._progress import waiting
 from live_crew.cli._told import tell_errors, tell_refusals, tell_summary
+from live_crew.errors import TransportError
 
 __all__ = ["process"]
 
@@ -47,10 +50,12 @@ def process(
     keeps = as_json and output is None
     with nullcontext(None) if keeps else lines_to(output) as lines:
         orchestrator = make_orchestrator(settings, handlers, actions=lines)
+        _check(events)
         make_room()
         told = (lambda: "") if lines is None else lambda: f"{lines.count:,} actions"
         began = time.monotonic()
-        with waiting("processing", told), whole_errors(lines):
+        is_busy = lines is not None and output is None and is_terminal(sys.stdout)
+        with waiting("processing", told, is_busy=is_busy), whole_errors(lines):
             result = asyncio.run(orchestrator.run(events))
         seconds = time.monotonic() - began
     if as_json:
@@ -61,3 +66,12 @@ def process(
         tell_summary(result, seconds)
     if not result.ok:
         raise typer.Exit(1)
+
+
+def _check(events: str) -> None:
+    """Say no before a journal is made for a file that cannot be read."""
+    if events != "-" and not os.access(events, os.R_OK):
+        wrong = "may not be read" if Path(events).exists() else "is not there"
+        raise TransportError(f"`{events}` {wrong}; check the path")
+    if Path(events).is_dir():
+        raise TransportError(f"`{events}` is a directory; name a file of events in it")

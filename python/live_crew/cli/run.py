@@ -71,7 +71,7 @@ def run(
         document({**told, "ok": is_ok, "refused": [*told["refused"], *live.refused]})
     else:
         tell_summary(result, seconds, refused=len(live.refused))
-    if live.asked > 1:
+    if live.asked and result.ending == "aborted":
         raise typer.Exit(_INTERRUPTED)
     if not is_ok:
         raise typer.Exit(1)

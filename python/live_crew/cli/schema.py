@@ -19,7 +19,12 @@ class _File(str, Enum):
 
 
 def schema(
-    of: Annotated[_File, typer.Argument(help="live_crew_config.yaml, or a <crew>.runtime.yaml.")],
+    of: Annotated[
+        _File,
+        typer.Argument(
+            metavar="config|runtime", help="live_crew_config.yaml, or a <crew>.runtime.yaml."
+        ),
+    ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write it to this file.")
     ] = None,

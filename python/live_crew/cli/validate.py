@@ -1,7 +1,6 @@
 """`live-crew validate`."""
 
 import sys
-import traceback
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -9,13 +8,11 @@ from typing import Annotated
 
 import typer
 
-from live_crew.cli._crews import folder_of, plan_of, read_config
+from live_crew.cli._crews import plan_of, problems_of_crews, read_config
 from live_crew.cli._options import AsJson
 from live_crew.cli._out import document, fail, paint, say
-from live_crew.config import LiveConfig
-from live_crew.errors import ConfigError, LiveCrewError, Problem
+from live_crew.errors import ConfigError, Problem
 from live_crew.orchestrator import Orchestrator
-from live_crew.participants import participants_of
 
 __all__ = ["check", "tell_problems", "validate"]
 
@@ -55,7 +52,7 @@ def check(path: Path | None) -> tuple[list[str], list[Problem]]:
         config = read_config(path)
         if config.origins.source is None and not config.crews:
             return [], [Problem(_NOTHING)]
-        problems = list(_problems_of_crews(config))
+        problems = list(problems_of_crews(config, {crew.name for crew in config.crews}))
         if problems:
             return [], problems
         plan = plan_of(Orchestrator(config=config), config)
@@ -72,24 +69,3 @@ def tell_problems(problems: Iterable[Problem]) -> None:
     for problem in problems:
         say(str(problem))
     fail("1 problem" if len(problems) == 1 else f"{len(problems)} problems")
-
-
-def _problems_of_crews(config: LiveConfig) -> Iterable[Problem]:
-    """What is wrong with the Python side of each crew."""
-    for at, entry in enumerate(config.crews):
-        where = ("crews", at, "path" if entry.python is None else "python")
-        try:
-            list(participants_of(config.model_copy(update={"crews": (entry,)})))
-        except LiveCrewError as error:
-            yield config.origins.problem(where, str(error))
-        except Exception as error:  # noqa: BLE001 (the user's module may raise anything)
-            yield config.origins.problem(where, _import_error(error, folder_of(config)))
-
-
-def _import_error(error: Exception, folder: Path) -> str:
-    """What a module raised as it was imported, and where."""
-    place = ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        if Path(frame.filename).is_relative_to(folder):
-            place = f" ({Path(frame.filename).relative_to(folder)}:{frame.lineno})"
-    return f"cannot be imported: {type(error).__name__}: {error}{place}"

@@ -18,7 +18,7 @@ from .live import LiveConfig
 __all__ = ["read_env"]
 
 _PREFIX = "LIVE_CREW_"
-_NOT_OURS = frozenset({"LIVE_CREW_SELECTOR"})
+_NOT_OURS = frozenset({"LIVE_CREW_SELECTOR", "LIVE_CREW_TRACEBACK"})
 
 
 def read_env(
