@@ -50,7 +50,7 @@ class Event(Generic[_T_co]):
         causation_id: str | None = None,
         traceparent: str | None = None,
     ) -> Self:
-        """`kind` and `stream_id` are needed. `ts` is a datetime (naive is UTC), its text, or now."""
+        """Needs `kind` and `stream_id`. `ts` is a datetime (naive is UTC), its text, or now."""
 
     @property
     def ts(self) -> datetime:
@@ -147,7 +147,7 @@ class Action(Generic[_T_co]):
         causation_id: str | None = None,
         traceparent: str | None = None,
     ) -> Self:
-        """`kind` is needed. `ts` is a datetime (naive is UTC) or its text."""
+        """Needs `kind`. `ts` is a datetime (naive is UTC) or its text."""
 
     @classmethod
     def create(cls, kind: str, payload: Any = None, **fields: Any) -> Self:

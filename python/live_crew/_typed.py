@@ -1,6 +1,7 @@
 """Events and actions whose payload has a type: `Event[Signup]`, and what pydantic needs of them.
 
-The only place that imports pydantic, and only when a payload has a type or a schema is asked for.
+Of the models only this imports pydantic, and only when a payload has a type or somebody asks for a
+schema.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import GenericAlias, NoneType
+from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from live_crew._core import Action, Event, TypedPayload
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         GetJsonSchemaHandler,
         SerializationInfo,
         TypeAdapter,
-        ValidationError,
     )
     from pydantic_core import CoreSchema
 
@@ -29,7 +29,7 @@ __all__ = ["TypedModel", "check", "core_schema", "dump", "json_schema"]
 _PAYLOAD = 3
 """Where the payload stands among the arguments of a model."""
 
-_LOOSE = (Any, object, dict, list, tuple, str, int, float, bool, NoneType)
+_LOOSE = (Any, object, dict, list, tuple)
 """Types that say nothing about what is inside, so that pydantic would have to guess its JSON."""
 
 _MOST_ERRORS = 5
@@ -42,48 +42,51 @@ class TypedModel(GenericAlias):
     """
 
     def __call__(self, *args: Any, **fields: Any) -> Any:
-        of = self.__args__[0]
+        of = self.__live_crew_payload__
         if len(args) > _PAYLOAD:
             args = (*args[:_PAYLOAD], check(of, args[_PAYLOAD]), *args[_PAYLOAD + 1 :])
         else:
             fields["payload"] = check(of, fields.get("payload"))
-        return self.__origin__(*args, **fields)
+        return self._model(*args, **fields)
+
+    @property
+    def _model(self) -> Any:
+        return self.__origin__
 
     @property
     def __live_crew_payload__(self) -> Any:
         """The type of the payload: what tells a typed model from every other hint."""
         return self.__args__[0]
 
-    def create(self, kind: str, payload: Any = None, **fields: Any) -> Action:
+    def create(self, kind: str, payload: Any = None, **fields: Any) -> Any:
         """`Action.create` with a payload that is checked."""
-        return self.__origin__.create(kind, check(self.__args__[0], payload), **fields)
+        return self._model.create(kind, check(self.__live_crew_payload__, payload), **fields)
 
-    def from_event(
-        self, event: Event[Any], kind: str, payload: Any = None, **fields: Any
-    ) -> Action:
+    def from_event(self, event: Event[Any], kind: str, payload: Any = None, **fields: Any) -> Any:
         """`Action.from_event` with a payload that is checked."""
-        return self.__origin__.from_event(event, kind, check(self.__args__[0], payload), **fields)
+        payload = check(self.__live_crew_payload__, payload)
+        return self._model.from_event(event, kind, payload, **fields)
 
     def model_validate(self, obj: Any) -> Any:
         """Read a model or a mapping; a model keeps its bytes, and shows its payload as a `T`."""
-        of = self.__args__[0]
-        if isinstance(obj, self.__origin__):
-            known, json = obj._payload()
-            return obj if known == of else obj._typed(of, _read(of, json))
+        of = self.__live_crew_payload__
+        if isinstance(obj, self._model):
+            known, json = obj._payload()  # noqa: SLF001 (ours)
+            return obj if known == of else obj._typed(of, _read(of, json))  # noqa: SLF001
         if isinstance(obj, Mapping) and "payload" in obj:
             obj = {**obj, "payload": check(of, obj["payload"])}
-        return self.__origin__.model_validate(obj)
+        return self._model.model_validate(obj)
 
     def model_validate_json(self, json_data: str | bytes) -> Any:
         """Read JSON, then the payload in it."""
-        return self.model_validate(self.__origin__.model_validate_json(json_data))
+        return self.model_validate(self._model.model_validate_json(json_data))
 
     def model_json_schema(self) -> dict[str, Any]:
         """The JSON Schema, with that of the payload in it."""
-        return json_schema(self.__origin__, self.__args__[0])
+        return json_schema(self._model, self.__live_crew_payload__)
 
     def __getitem__(self, item: Any) -> TypedModel:
-        return TypedModel(self.__origin__, super().__getitem__(item).__args__)
+        return TypedModel(self._model, super().__getitem__(item).__args__)
 
     def __getattribute__(self, name: str) -> Any:
         # An alias passes attributes on to its origin, which knows nothing of the type.
@@ -97,12 +100,10 @@ _OWN = {name for name in vars(TypedModel) if name[:2] != "__"} | {"__live_crew_p
 
 def check(of: Any, value: Any) -> TypedPayload:
     """Make a `T` of the payload given in Python."""
-    from pydantic import ValidationError
-
     adapter = _adapter(of)
     try:
         payload = adapter.validate_python(value)
-    except ValidationError as error:
+    except ValueError as error:
         raise _refused(error) from error
     plain = payload if _is_loose(of) else adapter.dump_python(payload, mode="json", by_alias=True)
     return TypedPayload(of, payload, plain)
@@ -113,7 +114,7 @@ def dump(of: Any, payload: Any) -> Any:
     return _adapter(of).dump_python(payload)
 
 
-def json_schema(model: type[Event[Any] | Action[Any]], of: Any = Any) -> dict[str, Any]:
+def json_schema(model: Any, of: Any = Any) -> dict[str, Any]:
     """Give the JSON Schema of a model whose payload is a `T`."""
     payload = {} if of is Any else _adapter(of).json_schema()
     definitions = payload.pop("$defs", None)
@@ -146,7 +147,7 @@ class _Field:
     def __get_pydantic_core_schema__(
         self, _source: Any, _handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        from pydantic_core import core_schema as make
+        from pydantic_core import core_schema as make  # noqa: PLC0415
 
         write = make.plain_serializer_function_ser_schema(self.write, info_arg=True)
         return make.no_info_plain_validator_function(self.read, serialization=write)
@@ -162,11 +163,9 @@ class _Field:
 
 def _read(of: Any, json: bytes) -> Any:
     """Make a `T` of a payload that is JSON already."""
-    from pydantic import ValidationError
-
     try:
         return _adapter(of).validate_json(json)
-    except ValidationError as error:
+    except ValueError as error:
         raise _refused(error) from error
 
 
@@ -180,7 +179,7 @@ def _adapter(of: Any) -> TypeAdapter[Any]:
 
 
 def _new_adapter(of: Any) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter  # noqa: PLC0415
 
     return TypeAdapter(of)
 
@@ -192,7 +191,11 @@ def _is_loose(of: Any) -> bool:
     return of in _LOOSE or any(_is_loose(part) for part in get_args(of))
 
 
-def _refused(error: ValidationError) -> ModelError:
+def _refused(error: ValueError) -> ModelError:
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    if not isinstance(error, ValidationError):
+        return ModelError(f"payload: {error}")
     found = error.errors(include_url=False, include_context=False)
     told = [_told(each) for each in found[:_MOST_ERRORS]]
     if len(found) > _MOST_ERRORS:

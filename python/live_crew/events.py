@@ -31,7 +31,5 @@ def load_events_from_file(path: str | os.PathLike[str]) -> list[Event[Any]]:
     name = os.fspath(path)
     # Opening a pipe would wait for its writer, and a device never ends.
     if name != "-" and not S_ISREG(Path(name).stat().st_mode):
-        raise ModelError(
-            f"`{name}` is not a file; name a file of events, or `-` for standard input"
-        )
+        raise ModelError(f"`{name}` is no file; name a file of events, or `-` for standard input")
     return read_events(name)

@@ -25,7 +25,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Event>()
 }
 
-/// Something that happened: an instant, a kind, the stream it belongs to, and any JSON as payload.
+/// Something that happened: an instant, a kind, the stream it belongs to, any JSON as payload.
 ///
 /// Immutable: the payload is copied when the event is made, so hash and equality never change.
 /// `Event[T]` checks the payload with pydantic and gives it as `T`. Events compare by `(ts, kind,
