@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 export PYO3_PYTHON := $(abspath $(BIN))/python
+export PIP_QUIET := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: build demo test test-rust test-python test-wheel lint fmt bench bench-rust bench-python simulate
 
@@ -18,10 +20,12 @@ $(VENV)/ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --group dev "pydantic>=2.10" "PyYAML>=6" "rich>=13" "typer>=0.15"
 	touch $@
 
-## two crews on a file of events, journaled, explained and verified; offline
+## a greeter, then two crews on a match: journaled, verified, explained. One line of the input is broken
 demo: build
 	$(BIN)/python examples/01_hello_world/main.py
-	$(CARGO) run --quiet --example first_stream
+	cd examples/score && rm -rf .live_crew && $(abspath $(BIN))/live-crew process events.jsonl || test $$? = 1
+	cd examples/score && $(abspath $(BIN))/live-crew replay .live_crew/journal.db
+	cd examples/score && $(abspath $(BIN))/live-crew explain commentator@2
 
 ## every test
 test: test-rust test-python

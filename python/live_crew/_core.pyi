@@ -456,6 +456,7 @@ class Session:
         actions_path: str | PathLike[str] | None = None,
         problems_path: str | PathLike[str] | None = None,
         relay: bool = False,
+        relay_context: bool = False,
     ) -> Self: ...
     def take_ear(self) -> int | None:
         """The socket that rings when a step is due, as a descriptor that is now the caller's."""

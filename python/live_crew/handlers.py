@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from live_crew.errors import HandlerError
+from live_crew.models import Event
 
 __all__ = ["Handler", "event_handler"]
 
@@ -49,7 +50,7 @@ class Handler(Generic[P, R]):
         except (NameError, TypeError, ValueError, StopIteration, AttributeError):
             return None
         hint = hints.get(first)
-        return hint if hasattr(hint, "__live_crew_payload__") else None
+        return hint if typing.get_origin(hint) is Event and hint != Event[Any] else None
 
     @property
     def fingerprint(self) -> str:

@@ -36,7 +36,7 @@ class Participant:
     @classmethod
     def from_crew(cls, name: str, crew: Any, runtime: dict[str, Any]) -> Participant:
         """Anything that reacts, under a given name."""
-        handler = as_handler(crew, runtime.get("triggers"), {})
+        handler = as_handler(crew)
         merged = {"triggers": list(handler.kinds), **handler.options, **runtime, "crew": name}
         return cls(name, handler, _runtime(merged))
 

@@ -70,9 +70,10 @@ class LiveRun:
             keep_actions=self._keeps,
             actions_path=out[0] if out else None,
             problems_path=out[1] if out else None,
-            relay=settings.actions is not None,
+            relay=settings.relays,
+            relay_context=settings.backend is not None,
         )
-        self._drive = Drive(session, self._publish_actions if settings.actions else None)
+        self._drive = Drive(session, self._relay if settings.relays else None)
         self._session = session
         if isinstance(source, (EventTransport, AsyncIterable)):
             stream = source.events() if isinstance(source, EventTransport) else source
@@ -148,11 +149,15 @@ class LiveRun:
             self._session.end_input()
             self._drive.step_soon()
 
-    async def _publish_actions(self, batch: list[Message]) -> None:
-        transport = self._settings.actions
-        for channel, _, body in batch:
+    async def _relay(self, batch: list[Message]) -> None:
+        """Hand what was said to the objects that stand in for a transport and a back end."""
+        transport, backend = self._settings.actions, self._settings.backend
+        for channel, stream, body in batch:
             if channel == "action" and transport is not None:
                 await transport.publish(Action.model_validate_json(body))
+            elif channel == "context" and backend is not None and stream is not None:
+                told = json.loads(body)
+                await backend.save(stream, told["slice"], told["context"])
 
     def _collect(self) -> None:
         """Take over what the session said since the last time."""

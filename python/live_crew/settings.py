@@ -56,6 +56,11 @@ class Settings:
         loaded = make_config(**given) if config is None else load_config(config, **given)
         return cls(loaded, events, actions, backend)
 
+    @property
+    def relays(self) -> bool:
+        """Whether objects in Python publish what a run says."""
+        return self.actions is not None or self.backend is not None
+
     def core(self, pace: Pace) -> dict[str, Any]:
         """What the core is told about every stream."""
         core = self.config.core(pace)

@@ -2,15 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::{Deref, DerefMut},
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use super::{
-    Arrived, Context, CrewIx, CrewSpec, Diff, Met, Outcome, Pace, Planned, Reason, RunKey, Slice,
-    StartAt, Timestamp, Timing, Triggers, action::IdKey,
+    Arrived, Context, CrewIx, CrewSpec, Diff, Met, Outcome, Pace, Reason, RunKey, Slice, StartAt,
+    Timestamp, Timing, Triggers, action::IdKey,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -41,6 +42,76 @@ pub(super) struct CrewState {
     #[serde(skip)]
     pub id_key: Option<IdKey>,
 }
+
+/// The state of a crew in one stream. Most crews of most streams have done nothing yet, and
+/// thousands of streams with thousands of crews must not cost gigabytes for that.
+#[derive(Debug, Clone)]
+pub(super) enum Slot {
+    /// Nothing of it is known but how many needs it has.
+    Idle { needs: usize },
+    /// It was visited.
+    Known(Box<CrewState>),
+}
+
+impl Deref for Slot {
+    type Target = CrewState;
+
+    fn deref(&self) -> &CrewState {
+        match self {
+            Self::Idle { .. } => &NOTHING,
+            Self::Known(state) => state,
+        }
+    }
+}
+
+impl DerefMut for Slot {
+    fn deref_mut(&mut self) -> &mut CrewState {
+        if let Self::Idle { needs } = *self {
+            *self = Self::Known(Box::new(CrewState::new(needs)));
+        }
+        match self {
+            Self::Known(state) => state,
+            Self::Idle { .. } => unreachable!("it was just filled"),
+        }
+    }
+}
+
+impl Serialize for Slot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Idle { needs } => CrewState::new(*needs).serialize(serializer),
+            Self::Known(state) => state.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Slot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let state = CrewState::deserialize(deserializer)?;
+        Ok(if state.is_new() {
+            Self::Idle { needs: state.lacking.len() }
+        } else {
+            Self::Known(Box::new(state))
+        })
+    }
+}
+
+/// What an idle crew reads as.
+static NOTHING: CrewState = CrewState {
+    pending: Vec::new(),
+    ready: VecDeque::new(),
+    waiting: BTreeMap::new(),
+    lacking: Vec::new(),
+    looks: BTreeSet::new(),
+    running: Vec::new(),
+    finished: Vec::new(),
+    ended: Vec::new(),
+    landings: VecDeque::new(),
+    places: BTreeMap::new(),
+    health: Health { failures: 0, disabled: None },
+    view: None,
+    id_key: None,
+};
 
 /// A run that has not started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -135,8 +206,16 @@ impl Health {
 }
 
 impl CrewState {
-    pub fn new(crew: &Planned) -> Self {
-        Self { lacking: vec![BTreeSet::new(); crew.spec.needs.len()], ..Self::default() }
+    fn new(needs: usize) -> Self {
+        Self { lacking: vec![BTreeSet::new(); needs], ..Self::default() }
+    }
+
+    fn is_new(&self) -> bool {
+        let unasked = self.pending.is_empty() && self.ended.is_empty() && self.looks.is_empty();
+        let runs = self.waiting_runs() + self.running.len() + self.finished.len();
+        let known = self.landings.len() + self.places.len();
+        let healthy = self.health.failures == 0 && self.health.disabled.is_none();
+        unasked && runs + known == 0 && healthy && self.lacking.iter().all(BTreeSet::is_empty)
     }
 
     pub fn has_place(&self, spec: &CrewSpec) -> bool {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{
     Backlog, Batch, CrewIx, CrewSpec, Engine, Fact, Kind, Met, OnMiss, Pace, Payload, Plan, Reason,
     RunId, RunKey, Slice, Span, Timer, Timestamp, Timing, Triggers, WaitPolicy,
-    crew::{Phase, Run},
+    crew::{CrewState, Phase, Run},
     plan::NeedIx,
 };
 
@@ -82,7 +82,7 @@ impl Engine {
 
     /// Ends everything a disabled crew was still to do.
     fn purge(&mut self, crew: CrewIx, slice: Slice) {
-        let state = &mut self.state.crews[crew.at()];
+        let state: &mut CrewState = &mut self.state.crews[crew.at()];
         let pending = std::mem::take(&mut state.pending);
         let mut keys: Vec<(RunKey, Vec<usize>)> = Vec::new();
         let unstarted =

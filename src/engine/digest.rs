@@ -21,11 +21,14 @@ impl Digest {
         Self(*blake3::hash(text.as_bytes()).as_bytes())
     }
 
-    /// The digest after a slice whose report is this canonical text.
+    /// The digest after a slice whose report is this canonical text, in pieces.
     #[must_use]
-    pub fn after(&self, report: &[u8]) -> Self {
+    pub fn after<'a>(&self, report: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.0).update(report);
+        hasher.update(&self.0);
+        for piece in report {
+            hasher.update(piece);
+        }
         Self(*hasher.finalize().as_bytes())
     }
 }

@@ -46,7 +46,7 @@ impl Engine {
         }
     }
 
-    /// Lands one run; its value if it was a success.
+    /// Lands one run; its value if it was a success that somebody may need.
     fn land(&mut self, plan: &Plan, crew: CrewIx, finished: &Finished) -> Option<super::Payload> {
         let name = &plan.crew(crew).spec.name;
         let run = RunId { crew, key: finished.key };
@@ -109,7 +109,7 @@ impl Engine {
             let value = output.value.clone();
             self.note(|| Fact::Landed { run, slice, diff, value });
         }
-        Some(output.value.clone())
+        (!plan.crew(crew).dependents.is_empty()).then(|| output.value.clone())
     }
 
     fn land_failure(

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Command, Context, Counters, CrewIx, Digest, Emission, Fact, Input, Kind, Parcel, Plan, Record,
     RunId, Slice, StreamId, Timer, Timestamp,
-    crew::{CrewState, Run},
+    crew::{Run, Slot},
     inbox::Inbox,
     report::Report,
     turn::Turn,
@@ -48,7 +48,7 @@ pub struct State {
     pub(super) queue: VecDeque<Work>,
     /// The slice that is being worked on.
     pub(super) turn: Option<Turn>,
-    pub(super) crews: Vec<CrewState>,
+    pub(super) crews: Vec<Slot>,
     /// Crews to be visited in a slice though no event may call them.
     pub(super) agenda: BTreeSet<(Slice, CrewIx)>,
     /// When runs that have not started end as expired.
@@ -139,13 +139,15 @@ impl Engine {
     pub fn new(plan: Arc<Plan>, stream: StreamId) -> Self {
         let inbox = Inbox::new(&plan.settings);
         let digest = inbox.clock.map(|clock| Digest::genesis(&stream, clock));
+        let idle = plan.crews.iter().map(|crew| Slot::Idle { needs: crew.spec.needs.len() });
+        let idle = idle.collect();
         let state = State {
             stream,
             now: Timestamp::MIN,
             inbox,
             queue: VecDeque::new(),
             turn: None,
-            crews: plan.crews.iter().map(CrewState::new).collect(),
+            crews: idle,
             agenda: BTreeSet::new(),
             expiry: BTreeSet::new(),
             timers: BTreeSet::new(),

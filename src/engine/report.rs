@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Arrived, Change, CrewName, Diff, ErrorEvent, Kind, Op, Payload, Reason, RunId, Slice,
-    StreamId, Trouble,
+    Action, Arrived, Change, CrewName, Diff, Digest, ErrorEvent, Kind, Op, Payload, Reason, RunId,
+    Slice, StreamId, Trouble,
 };
 use crate::json::write_string;
 
@@ -15,16 +15,14 @@ pub(super) struct Report {
     outcomes: Vec<u8>,
     diff: Vec<u8>,
     actions: Vec<u8>,
-    #[serde(skip)]
-    text: Vec<u8>,
 }
 
 impl Report {
     /// Forgets the slice, not the memory: a part that grew large for one slice goes all the same.
     pub fn clear(&mut self) {
         const KEPT: usize = 1 << 20;
-        let Self { members, outcomes, diff, actions, text } = self;
-        for part in [members, outcomes, diff, actions, text] {
+        let Self { members, outcomes, diff, actions } = self;
+        for part in [members, outcomes, diff, actions] {
             if part.capacity() > KEPT {
                 *part = Vec::new();
             }
@@ -38,23 +36,37 @@ impl Report {
             .all(|part| part.is_empty())
     }
 
-    /// The whole report. Keys are in byte order, as canonical JSON has them.
-    pub fn text(&mut self, slice: Slice) -> &[u8] {
-        let text = &mut self.text;
-        text.clear();
-        for (key, part) in [
-            (&b"{\"actions\":["[..], &self.actions),
-            (b"],\"diff\":[", &self.diff),
-            (b"],\"members\":[", &self.members),
-            (b"],\"outcomes\":[", &self.outcomes),
-        ] {
-            text.extend_from_slice(key);
-            text.extend_from_slice(part);
-        }
-        text.extend_from_slice(b"],\"slice\":");
-        write_int(slice.0, text);
-        text.push(b'}');
-        text
+    /// The digest after this slice: of the whole report, which need not be put together for it.
+    pub fn digest(&self, before: Digest, slice: Slice) -> Digest {
+        let mut end = Vec::with_capacity(32);
+        before.after(self.pieces(slice, &mut end))
+    }
+
+    /// The whole report.
+    pub fn text(&self, slice: Slice) -> String {
+        let mut end = Vec::new();
+        let text = self.pieces(slice, &mut end).concat();
+        String::from_utf8(text).expect("a report is JSON")
+    }
+
+    /// What stands in the report one after the other. Keys are in byte order, as canonical JSON
+    /// has them.
+    fn pieces<'a>(&'a self, slice: Slice, end: &'a mut Vec<u8>) -> [&'a [u8]; 9] {
+        end.clear();
+        end.extend_from_slice(b"],\"slice\":");
+        write_int(slice.0, end);
+        end.push(b'}');
+        [
+            b"{\"actions\":[",
+            &self.actions,
+            b"],\"diff\":[",
+            &self.diff,
+            b"],\"members\":[",
+            &self.members,
+            b"],\"outcomes\":[",
+            &self.outcomes,
+            end,
+        ]
     }
 
     pub fn member(&mut self, arrived: &Arrived) {

@@ -112,7 +112,7 @@ impl Engine {
     fn view(&mut self, crew: CrewIx, spec: &CrewSpec, run: &Run, slice: Slice) -> Context {
         let saw = self.seen_crews(spec, crew, run, slice);
         let State { crews, turn, context, commits, .. } = &mut self.state;
-        let CrewState { view, finished, .. } = &mut crews[crew.at()];
+        let CrewState { view, finished, .. } = &mut *crews[crew.at()];
         let commits = run.base.as_ref().map_or(*commits, |base| base.commits);
         let is_same = |view: &&mut CachedView| {
             view.slice == slice && view.commits == commits && view.saw == saw

@@ -140,13 +140,12 @@ impl Engine {
         }
         if !report.is_empty() {
             let digest = self.state.digest.expect("a slice with something in it has an epoch");
-            let text = report.text(slice);
-            let digest = digest.after(text);
+            let digest = report.digest(digest, slice);
             self.state.digest = Some(digest);
             self.state.commits += 1;
             self.state.context = merged;
             if self.facts.is_some() {
-                let report = String::from_utf8_lossy(text).into_owned();
+                let report = report.text(slice);
                 let context = self.state.context.clone();
                 self.note(|| Fact::Committed { slice, digest, report, context });
             }

@@ -80,7 +80,7 @@ impl Sink for Output {
                 Channel::Error => said.counts.errors += 1,
                 Channel::Late => said.counts.late += 1,
                 Channel::DeadLetter => said.counts.refused += 1,
-                Channel::Heartbeat => continue,
+                Channel::Context | Channel::Heartbeat => continue,
             }
             if said.problems.len() < KEPT_PROBLEMS {
                 said.problems.push_back(message.clone());

@@ -101,7 +101,7 @@ impl Session {
     /// `members` are `(crew, call, style, takes_context, typed)`; `source` is a path, `"-"`, an
     /// iterator of events, or `None` for what is published.
     #[new]
-    #[pyo3(signature = (plan, members, *, source, journal, spawn, settings, keep_actions, actions_path = None, problems_path = None, relay = false))]
+    #[pyo3(signature = (plan, members, *, source, journal, spawn, settings, keep_actions, actions_path = None, problems_path = None, relay = false, relay_context = false))]
     #[allow(clippy::too_many_arguments, reason = "keywords, all of one call in Python")]
     fn new(
         py: Python<'_>,
@@ -115,6 +115,7 @@ impl Session {
         actions_path: Option<PathBuf>,
         problems_path: Option<PathBuf>,
         relay: bool,
+        relay_context: bool,
     ) -> PyResult<Self> {
         let (bell, ear) = bell().map_err(|error| transport_error(&error))?;
         let pulse = Pulse::new(bell);
@@ -131,7 +132,8 @@ impl Session {
         let sink = Output { mouth: mouth.clone(), keep: keep_actions, file, relay };
         let members = read_members(plan, members)?;
         let crews = Members::new(Arc::clone(&checked), members, Arc::clone(&pulse), spawn);
-        let options = settings.options(checked.settings.pace);
+        let mut options = settings.options(checked.settings.pace);
+        options.tell_context = relay_context;
         let store = py.detach(|| journal.open_for_writing());
         let store = store.map_err(|error| journal_error(&error))?;
         let (switch, asked) = (StopSwitch::new(), Arc::clone(&checked));

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Back, Clock, Crews, Options, RuntimeError, Started, Stop, StopSwitch, ingress, stream::Stream,
+    Back, Clock, Crews, Options, RuntimeError, Started, Stop, StopSwitch, ingress, outgoing::Batch,
+    stream::Stream,
 };
 use crate::{
     engine::{
@@ -46,11 +47,12 @@ pub struct Runtime<S, K, C, T> {
     is_broken: bool,
 }
 
-/// What the records of one frame go through.
+/// What records and messages go through.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub records: Vec<(Timestamp, Record)>,
     pub body: Vec<u8>,
+    pub batch: Batch,
 }
 
 /// How a run of the runtime ended.

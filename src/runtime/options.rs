@@ -23,6 +23,8 @@ pub struct Options {
     pub read_ahead: usize,
     /// How long a drain waits for runs under way.
     pub grace: Span,
+    /// Whether the sink is told the context after every commit.
+    pub tell_context: bool,
     /// The version of crewai in this process, for the header (rule J6).
     pub crewai: Option<String>,
 }
@@ -40,6 +42,7 @@ impl Options {
             batch: 1_024,
             read_ahead: 10_000,
             grace: Span::from_secs(30),
+            tell_context: false,
             crewai: None,
         }
     }

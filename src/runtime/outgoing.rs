@@ -5,10 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    engine::{Emission, LatePolicy, Plan, StreamId, Timestamp},
+    engine::{Emission, Engine, LatePolicy, Plan, Slice, StreamId, Timestamp},
     transport::{Channel, Outgoing},
     wire,
 };
+
+/// Room kept from one batch to the next.
+const KEPT: usize = 1 << 20;
 
 /// Messages that are published together. Their bodies are written one after the other into one
 /// buffer and cut out of it at the end: an allocation for each would cost more than writing it.
@@ -54,14 +57,40 @@ impl Batch {
         self.messages.push(Outgoing { channel, stream, id, body });
     }
 
+    /// Puts the context of a stream after a slice at the end.
+    pub fn push_context(&mut self, engine: &Engine, slice: Slice) {
+        let body = &mut self.bodies;
+        body.extend_from_slice(b"{\"context\":");
+        engine.context().to_json().write(body);
+        body.extend_from_slice(b",\"slice\":");
+        body.extend_from_slice(itoa::Buffer::new().format(slice.0).as_bytes());
+        body.push(b'}');
+        self.ends.push(self.bodies.len());
+        let (stream, body) = (Some(engine.stream().clone()), Bytes::new());
+        self.messages.push(Outgoing { channel: Channel::Context, stream, id: None, body });
+    }
+
     /// The messages, whole.
-    pub fn into_messages(mut self) -> Vec<Outgoing> {
-        let bodies = Bytes::from(self.bodies);
+    pub fn messages(&mut self) -> &[Outgoing] {
+        let bodies = Bytes::from(std::mem::take(&mut self.bodies));
         let mut start = 0;
-        for (message, end) in self.messages.iter_mut().zip(self.ends) {
+        for (message, end) in self.messages.iter_mut().zip(self.ends.drain(..)) {
             message.body = bodies.slice(start..end);
             start = end;
         }
-        self.messages
+        &self.messages
+    }
+
+    /// Makes room for the next messages: in the same buffer, unless somebody still reads these.
+    pub fn clear(&mut self) {
+        let last = self.messages.pop();
+        self.messages.clear();
+        if let Some(Ok(bodies)) = last.map(|last| last.body.try_into_mut()) {
+            self.bodies = bodies.into();
+            self.bodies.clear();
+        }
+        if self.bodies.capacity() > KEPT {
+            *self = Self::default();
+        }
     }
 }

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::{
     Clock, Crews, Runtime, RuntimeError, Started,
     driver::{Scratch, redacted},
-    outgoing::Batch,
     stream::{After, Stream},
 };
 use crate::{
@@ -40,7 +39,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 frames.push(frame(stream, at, 0, wire::encode_header(&stream.header), Vec::new()));
                 owners.push(ix);
             }
-            let Scratch { records, body } = &mut self.scratch;
+            let Scratch { records, body, .. } = &mut self.scratch;
             stream.engine.drain_records(records);
             if !records.is_empty() {
                 let mut marks: Vec<Mark> =
@@ -127,7 +126,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
 
     /// Starts, cancels and publishes what the touched streams wanted, now that it is durable.
     async fn do_after(&mut self, touched: &[usize]) -> Result<(), RuntimeError> {
-        let mut batch = Batch::default();
+        let mut batch = std::mem::take(&mut self.scratch.batch);
         let mut published = Vec::new();
         for &ix in touched {
             // What is added meanwhile is not durable yet.
@@ -160,12 +159,21 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     }
                 }
             }
+            let stream = &mut self.streams[ix];
+            if self.options.tell_context
+                && let Some(slice) = stream.last_slice
+                && stream.told_slice != Some(slice)
+            {
+                stream.told_slice = Some(slice);
+                batch.push_context(&stream.engine, slice);
+            }
         }
-        if batch.is_empty() {
-            return Ok(());
+        if !batch.is_empty() {
+            self.sink.publish(batch.messages()).await?;
+            self.sink.flush().await?;
+            batch.clear();
         }
-        self.sink.publish(&batch.into_messages()).await?;
-        self.sink.flush().await?;
+        self.scratch.batch = batch;
         for (ix, number) in published {
             // Written with the next frame: if that is lost, the parcel is published again.
             let stream = &mut self.streams[ix];

@@ -24,6 +24,8 @@ pub(super) struct Stream {
     /// Bytes of the last snapshot this process took.
     pub snapshot_bytes: u64,
     pub last_slice: Option<Slice>,
+    /// The slice whose context the sink was told last.
+    pub told_slice: Option<Slice>,
     /// The last frame written.
     pub last_frame: u64,
     /// Whether the header is to be written with the next frame.
@@ -54,6 +56,7 @@ impl Stream {
             unsnapshot_bytes: 0,
             snapshot_bytes: 0,
             last_slice: None,
+            told_slice: None,
             last_frame: 0,
             header_due: false,
             touched: false,

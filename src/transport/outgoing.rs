@@ -18,6 +18,8 @@ pub enum Channel {
     Late,
     /// Input that was refused.
     DeadLetter,
+    /// The shared context after a commit.
+    Context,
     /// A stream is alive.
     Heartbeat,
 }
@@ -30,6 +32,7 @@ impl Channel {
             Self::Error => "error",
             Self::Late => "late",
             Self::DeadLetter => "dead_letter",
+            Self::Context => "context",
             Self::Heartbeat => "heartbeat",
         }
     }

@@ -90,6 +90,8 @@ impl Sink for FileSink {
     async fn publish(&mut self, batch: &[Outgoing]) -> Result<(), TransportError> {
         for message in batch {
             let output = match message.channel {
+                // The journal has it, and a file would only grow.
+                Channel::Context => continue,
                 Channel::Action => &mut self.actions,
                 Channel::Error | Channel::Late | Channel::DeadLetter | Channel::Heartbeat => {
                     &mut self.problems

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Witness", "assert_timeline", "timeline_of"]
 
 _TEXT_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
+_LANDED = {"outcome": "ok"}
 _OPS = {"set": "{path}={value}", "incr": "{path}+={value}", "append": "{path}+=[{value}]"}
 
 
@@ -115,10 +116,11 @@ class _Stream:
             )
             for run, story in rows
         ]
+        own = (error for error in self.result.errors if error.stream_id == self.stream)
         lines += [
             (error.slice, *_trouble(error.crew, error.reason, error.message), "", "")
-            for error in self.result.errors
-            if error.stream_id == self.stream and error.run is None
+            for error in own
+            if stories.get(error.run or "", _LANDED)["outcome"] == "ok"
         ]
         lines.sort(key=lambda line: line[0])
         return [tuple(map(str, line)) for line in lines]
