@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from live_crew.config import FileTransport, LiveConfig
 from live_crew.errors import TransportError
 from live_crew.models import Action
 
-__all__ = ["Lines", "lines_to", "whole_errors"]
+__all__ = ["Lines", "lines_of", "lines_to", "whole_errors"]
 
 
 class Lines:
@@ -35,6 +36,21 @@ class Lines:
         """Write one line."""
         self._out.write(line.encode() + b"\n")
         self.count += 1
+
+
+def lines_of(
+    config: LiveConfig, output: Path | None, *, as_json: bool, append: bool, at_once: bool
+) -> AbstractContextManager[Lines | None]:
+    """Lines to `output`, else to standard output.
+
+    None if the actions are to stand in the document of `--json`, or go to the file that the
+    configuration names.
+    """
+    transport = config.transport
+    goes_elsewhere = isinstance(transport, FileTransport) and transport.actions is not None
+    if output is None and (as_json or goes_elsewhere):
+        return nullcontext(None)
+    return lines_to(output, append=append, at_once=at_once)
 
 
 @contextmanager

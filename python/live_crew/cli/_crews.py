@@ -36,9 +36,7 @@ SELECTOR = "LIVE_CREW_SELECTOR"
 def read_config(path: Path | None, **settings: Any) -> LiveConfig:
     """The configuration, with its folder made ready to import from."""
     config = load_config(path, **settings)
-    folder = str(folder_of(config))
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    _import_from(folder_of(config))
     return config
 
 
@@ -113,11 +111,14 @@ def problems_of_crews(config: LiveConfig, names: Container[str]) -> Iterator[Pro
 
 def handlers_named(names: Iterable[str]) -> list[Handler[..., Any]]:
     """The handlers of `module:name`, or all that a `module` defines."""
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109 (a text is what it takes)
-    try:
-        return [handler for name in names for handler in _handlers_in(name)]
-    finally:
-        sys.path.pop(0)
+    _import_from(Path.cwd())
+    return [handler for name in names for handler in _handlers_in(name)]
+
+
+def _import_from(folder: Path) -> None:
+    """Find modules of a folder, also those that a crew imports as it runs."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 def _handlers_in(name: str) -> list[Handler[..., Any]]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -47,6 +48,9 @@ class _Commands(TyperGroup):
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> Any:
         given = list(sys.argv[1:] if args is None else args)
+        if isinstance(sys.stdout, TextIOWrapper):
+            # A terminal that cannot show an arrow is no reason to fail.
+            sys.stdout.reconfigure(errors="backslashreplace")
         sys.exit(exit_code(lambda: self._do(given)))
 
     def _do(self, args: list[str]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from live_crew.cli._actions import lines_to
 from live_crew.cli._options import AsJson, ConfigFile
-from live_crew.cli._out import document, note
+from live_crew.cli._out import document, near, note
 from live_crew.cli._transport import refuse_nats
 from live_crew.config import FileTransport, load_config
 from live_crew.events import load_events_from_file
@@ -50,7 +50,7 @@ def publish(
         told = [event.model_dump(mode="json") for event in made]
         document({"events": told, "file": target and str(target)})
     elif target is not None:
-        note(f"appended {'1 event' if len(made) == 1 else f'{len(made)} events'} to {target}")
+        note(f"appended {'1 event' if len(made) == 1 else f'{len(made)} events'} to {near(target)}")
 
 
 def _event(kind: str | None, stream: str, payload: str) -> Event[Any]:

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from live_crew.cli._actions import lines_to, whole_errors
+from live_crew.cli._actions import lines_of, whole_errors
 from live_crew.cli._crews import config_for_run, make_orchestrator
 from live_crew.cli._live import Live
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
@@ -52,10 +52,8 @@ def run(
     refuse_nats(settings.transport)
     place = settings.transport if isinstance(settings.transport, FileTransport) else None
     followed = Path(place.path) if place and place.path != "-" else None
-    keeps = as_json and output is None
-    writes = not keeps and (output is not None or place is None or place.actions is None)
     with ExitStack() as stack:
-        out = lines_to(output, append=True, at_once=True) if writes else nullcontext(None)
+        out = lines_of(settings, output, as_json=as_json, append=True, at_once=True)
         lines = stack.enter_context(out)
         orchestrator = make_orchestrator(settings, handlers, actions=lines)
         make_room()

@@ -1,0 +1,89 @@
+"""Finding a command, and what it costs."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from live_crew.cli.app import COMMANDS
+
+from .conftest import HOME, spawn
+
+NAMES = [name for group in COMMANDS.values() for name in group]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_says_what_it_is_for(command, name):
+    told = command(name, "--help")
+    assert told.exit_code == 0
+    assert f"Usage: live-crew {name}" in told.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_and_the_help_of_a_command_say_the_same(name):
+    function = getattr(import_module(f"live_crew.cli.{name}"), name)
+    group = next(group for group in COMMANDS.values() if name in group)
+    first = " ".join(function.__doc__.split("\n\n")[0].split()).lower()
+    words = [word.strip(":,;.") for word in group[name].lower().split()]
+    assert first.startswith(words[0])
+
+
+def test_the_help_lists_every_command(command):
+    told = command("--help")
+    assert told.exit_code == 0
+    assert all(f"  {name}" in told.stdout for name in NAMES)
+
+
+def test_without_a_command_the_help_is_shown_and_the_usage_was_wrong(command):
+    told = command()
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert "Usage: live-crew COMMAND" in told.stderr
+
+
+def test_an_unknown_command_gets_the_one_that_was_meant(command):
+    told = command("expalin")
+    assert told.exit_code == 2
+    assert told.stderr == "error: there is no command `expalin`; did you mean `explain`?\n"
+
+
+def test_an_unknown_command_like_no_other_gets_the_way_to_the_help(command):
+    assert "`live-crew --help`" in command("xyz").stderr
+
+
+def test_an_unknown_option_gets_the_one_that_was_meant(command):
+    told = command("version", "--jsno")
+    assert told.exit_code == 2
+    assert told.stderr == "error: there is no option `--jsno`; did you mean `--json`?\n"
+
+
+def test_a_missing_argument_is_named(command):
+    told = command("process")
+    assert told.exit_code == 2
+    assert "missing argument `events`; see `live-crew process --help`" in told.stderr
+
+
+def test_the_version_imports_neither_crewai_nor_rich():
+    # Typer may bring pydantic; nothing of ours asks for it here.
+    code = (
+        "import sys\nfrom live_crew.cli import main\n"
+        "sys.argv = ['live-crew', 'version']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "late = {'crewai', 'rich', 'yaml', 'asyncio', 'live_crew.config'}\n"
+        "print(sorted(late & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(HOME)},
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_python_dash_m_is_the_same_program():
+    process = spawn("version")
+    out, err = process.communicate(timeout=30)
+    assert out.startswith("live-crew 0.")
+    assert (err, process.returncode) == ("", 0)
