@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from live_crew._core import Context, Journal, Plan, Session
-from live_crew._drive import Drive, spawner
+from live_crew._drive import Drive, Tasks
 from live_crew._suggestions import suggestions_for
 from live_crew._workers import Workers
 from live_crew.errors import ConfigError, LiveCrewError, MultiCrewError
@@ -48,6 +48,7 @@ class LiveRun:
         self._settings = settings
         self._journal = journal
         self._workers = Workers()
+        self._tasks = Tasks()
         self._errors: list[MultiCrewError] = []
         self._refused: list[Refusal] = []
         self._causes: dict[tuple[str, str, str], tuple[int, BaseException]] = {}
@@ -65,7 +66,7 @@ class LiveRun:
             members,
             source=_core_source(source),
             journal=journal,
-            spawn=spawner(),
+            spawn=self._tasks,
             settings=settings.session(plan.pace),
             keep_actions=self._keeps,
             actions_path=out[0] if out else None,
@@ -122,6 +123,7 @@ class LiveRun:
         if self._pump is not None and not self._pump.done():
             self._pump.cancel()
         self._drive.close()
+        self._tasks.cancel()
         self._workers.close()
 
     def errors(self) -> list[MultiCrewError]:
