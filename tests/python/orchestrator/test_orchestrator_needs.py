@@ -86,7 +86,9 @@ def test_n1_an_event_may_be_needed():
 def test_c1_a_crew_without_triggers_runs_when_its_need_lands():
     orchestrator = Orchestrator()
     orchestrator.register_handler(vision)
-    orchestrator.register_crew("after", lambda event, ctx: ctx.deps["vision"], triggers=[], needs=[("vision", 0)])
+    orchestrator.register_crew(
+        "after", lambda event, ctx: ctx.deps["vision"], triggers=[], needs=[("vision", 0)]
+    )
     stream = TestStream(orchestrator=orchestrator)
     stream.at(0).event("frame", 1)
     assert_timeline(
