@@ -32,7 +32,7 @@ def beside(crew: Any, **settings: Any) -> StreamResult:
     return result
 
 
-class Wrong(Exception):
+class WrongError(Exception):
     pass
 
 
@@ -44,12 +44,12 @@ def test_c9_an_exception_fails_its_run_and_comes_back_as_itself():
     @event_handler("tick")
     def boom(event, ctx):
         ctx["half"] = "done"
-        raise Wrong("boom")
+        raise WrongError("boom")
 
     result = beside(boom)
     (error,) = result.errors
     assert (error.crew, error.slice, error.reason, error.run) == ("boom", 0, "error", "boom/0.0")
-    assert isinstance(error.__cause__, Wrong)
+    assert isinstance(error.__cause__, WrongError)
     assert traceback.extract_tb(error.__cause__.__traceback__)[-1].name == "boom"
     assert result.context == {"test": {}}
     assert not result.ok
@@ -62,12 +62,12 @@ async def test_c9_the_exception_of_an_async_handler_comes_back_too():
     @event_handler("tick")
     async def boom(event):
         await asyncio.sleep(0)
-        raise Wrong("boom")
+        raise WrongError("boom")
 
     stream = TestStream(boom, steady)
     stream.at(0).event("tick")
     result = await stream.run_async()
-    assert [type(error.__cause__) for error in result.errors] == [Wrong]
+    assert [type(error.__cause__) for error in result.errors] == [WrongError]
     assert len(result.actions) == 1
 
 
@@ -246,7 +246,7 @@ def test_c7_a_failed_run_is_tried_again():
     def flaky(event, ctx):
         attempts.append(ctx.attempt)
         if ctx.attempt < 3:
-            raise Wrong("not yet")
+            raise WrongError("not yet")
         return "at last"
 
     stream = TestStream(flaky)
@@ -258,16 +258,16 @@ def test_c7_a_failed_run_is_tried_again():
 def test_c7_a_run_fails_after_its_last_attempt():
     @event_handler("tick", retry={"attempts": 2, "backoff_ms": 1})
     def flaky(event):
-        raise Wrong("never")
+        raise WrongError("never")
 
     (error,) = beside(flaky).errors
-    assert (error.attempts, error.message) == (2, "Wrong: never")
+    assert (error.attempts, error.message) == (2, "WrongError: never")
 
 
 def test_c8_a_crew_that_keeps_failing_is_disabled():
     @event_handler("tick", max_errors=2)
     def broken(event):
-        raise Wrong("always")
+        raise WrongError("always")
 
     stream = TestStream(broken)
     for slice_index in range(4):
@@ -284,7 +284,7 @@ def test_c8_a_cooldown_lets_it_try_again():
     @event_handler("tick", max_errors=1, cooldown_slices=2)
     def broken(event):
         tried.append(event.payload)
-        raise Wrong("always")
+        raise WrongError("always")
 
     stream = TestStream(broken)
     for slice_index in range(6):
@@ -304,7 +304,7 @@ def test_an_error_tells_its_place_its_needs_and_what_helps():
 
     @event_handler("tick", needs=[("first", -1)])
     def second(event):
-        raise Wrong("boom")
+        raise WrongError("boom")
 
     stream = TestStream(first, second)
     stream.at(0).event("tick", 1)
@@ -330,15 +330,15 @@ def test_an_error_tells_its_place_its_needs_and_what_helps():
 def test_error_details_are_asked_by_crew_and_slice():
     @event_handler("tick", max_errors=9)
     def broken(event):
-        raise Wrong(str(event.payload))
+        raise WrongError(str(event.payload))
 
     stream = TestStream(broken, steady)
     stream.at(0).event("tick", 0)
     stream.at(500).event("tick", 1)
     stream.run()
     details = stream.orchestrator.get_error_details
-    assert details("broken").message == "Wrong: 1"
-    assert details("broken", 0).message == "Wrong: 0"
+    assert details("broken").message == "WrongError: 1"
+    assert details("broken", 0).message == "WrongError: 0"
     assert details("broken", 7) is None
     assert details("steady") is None
     with pytest.raises(LiveCrewError, match="did you mean `broken`"):
@@ -348,7 +348,7 @@ def test_error_details_are_asked_by_crew_and_slice():
 def test_an_error_may_be_pickled_and_copied():
     @event_handler("tick")
     def broken(event):
-        raise Wrong("boom")
+        raise WrongError("boom")
 
     (error,) = beside(broken).errors
     assert copy.copy(error) == error
@@ -358,25 +358,25 @@ def test_an_error_may_be_pickled_and_copied():
 def test_a_result_is_plain_data_for_json():
     @event_handler("tick")
     def broken(event):
-        raise Wrong("boom")
+        raise WrongError("boom")
 
     told = beside(broken).model_dump()
     assert told["ok"] is False
-    assert [error["message"] for error in told["errors"]] == ["Wrong: boom"]
+    assert [error["message"] for error in told["errors"]] == ["WrongError: boom"]
     assert [action["kind"] for action in told["actions"]] == ["steady"]
 
 
 def test_an_exception_that_cannot_be_told_fails_its_run_all_the_same():
-    class Unspeakable(Exception):
+    class UnspeakableError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no words")
 
     @event_handler("tick")
     def boom(event):
-        raise Unspeakable
+        raise UnspeakableError
 
     (error,) = beside(boom).errors
-    assert "Unspeakable" in error.message
+    assert "UnspeakableError" in error.message
 
 
 def test_an_orchestrator_without_crews_runs():

@@ -145,10 +145,15 @@ async def test_stop_without_drain_cancels_what_is_under_way():
 
 
 async def test_an_exception_inside_the_block_ends_it_at_once():
-    with pytest.raises(ZeroDivisionError):
-        async with live(echo) as orchestrator:
+    orchestrator = live(echo)
+
+    async def use() -> None:
+        async with orchestrator:
             await orchestrator.publish(now())
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await use()
     assert orchestrator.result.ending == "aborted"
 
 
