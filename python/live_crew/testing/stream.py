@@ -15,7 +15,7 @@ from live_crew.errors import LiveCrewError, MultiCrewError
 from live_crew.models import Event
 from live_crew.orchestrator import Orchestrator
 from live_crew.result import Actions, Refusal, RunResult
-from live_crew.testing._arrivals import CRASH, Arrival, Arrivals, Mark, chapters
+from live_crew.testing._arrivals import CRASH, Arrival, Arrivals, Mark, ProcessDiedError, chapters
 from live_crew.testing.timeline import Witness, timeline_of
 
 if TYPE_CHECKING:
@@ -143,9 +143,8 @@ class TestStream:
         run = self.orchestrator._begin(arrivals, watch=witness.saw)  # noqa: SLF001
         try:
             said.last = await self.orchestrator._end(run, run.result())  # noqa: SLF001
-        except LiveCrewError:
-            if not arrivals.is_crashed:
-                raise
+        except ProcessDiedError:
+            pass
         finally:
             said.add(run)
 
