@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from live_crew._script import run_to_end
 from live_crew.errors import LiveCrewError, MultiCrewError
 from live_crew.models import Event
 from live_crew.orchestrator import Orchestrator
@@ -125,7 +126,7 @@ class TestStream:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run_async())
+            return run_to_end(self.run_async())
         raise LiveCrewError("an event loop runs here; use `await stream.run_async()`")
 
     async def run_async(self) -> StreamResult:
