@@ -12,7 +12,7 @@ from typing import Any
 from live_crew._core import Session
 from live_crew.errors import HandlerExit
 
-__all__ = ["Drive", "spawner"]
+__all__ = ["Drive", "Tasks"]
 
 Relay = Callable[[list[tuple[str, str | None, bytes]]], Awaitable[None]]
 
@@ -121,19 +121,36 @@ class Drive:
         self.step_soon()
 
 
-def spawner() -> Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]:
-    """What starts a handler's coroutine as a task: at once where Python can."""
-    loop = asyncio.get_running_loop()
-    if sys.version_info >= (3, 12):
+class Tasks:
+    """Starts the coroutines of handlers as tasks of the running loop: at once where Python can."""
 
-        def start(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-            return asyncio.Task(_within_its_run(coroutine), loop=loop, eager_start=True)
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pending: set[asyncio.Task[Any]] = set()
 
-        return start
-    return lambda coroutine: loop.create_task(_within_its_run(coroutine))
+    def __call__(self, coroutine: Awaitable[Any]) -> asyncio.Task[Any]:
+        """Start one."""
+        own = _within_its_run(coroutine)
+        if sys.version_info >= (3, 12):
+            task = asyncio.Task(own, loop=self._loop, eager_start=True)
+        else:
+            task = self._loop.create_task(own)
+        if not task.done():
+            # A loop forgets tasks that nobody else knows.
+            self._pending.add(task)
+            task.add_done_callback(self._pending.discard)
+            # One that is cancelled before it began has not begun its handler either.
+            if isinstance(coroutine, Coroutine):
+                task.add_done_callback(lambda _: coroutine.close())
+        return task
+
+    def cancel(self) -> None:
+        """Cancel those whose answers nobody waits for any more."""
+        for task in tuple(self._pending):
+            task.cancel()
 
 
-async def _within_its_run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+async def _within_its_run(coroutine: Awaitable[Any]) -> Any:
     """A task that exits would take the loop with it."""
     try:
         return await coroutine

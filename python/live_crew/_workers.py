@@ -19,12 +19,13 @@ _MOST_THREADS = 64
 class _Job:
     """A run on its way through a thread."""
 
-    __slots__ = ("function", "is_given_up", "run", "takes_context")
+    __slots__ = ("function", "is_begun", "is_given_up", "run", "takes_context")
 
     def __init__(self, function: Callable[..., Any], run: Run, *, takes_context: bool) -> None:
         self.function = function
         self.run = run
         self.takes_context = takes_context
+        self.is_begun = False
         self.is_given_up = False
 
     def do(self) -> None:
@@ -53,7 +54,10 @@ class Workers:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
-        self._idle = 0
+        # Threads that nothing in the queue is meant for, and jobs that no thread is meant for: the
+        # length of the queue says neither, since a job leaves it before its thread has the lock.
+        self._free = 0
+        self._unmet = 0
         self._context = contextvars.copy_context()
         self._is_closed = False
 
@@ -73,48 +77,64 @@ class Workers:
         """Let idle threads go; busy ones go when they are done."""
         with self._lock:
             self._is_closed = True
-            threads = self._threads
-        for _ in range(threads):
+            free, self._free = self._free, 0
+            self._threads -= free
+        for _ in range(free):
             self._jobs.put(None)
 
     def give_up(self, job: _Job) -> None:
-        """Stop counting on the thread that works on a job."""
+        """Stop counting on the thread that works on a job; one that has none yet is not begun."""
         with self._lock:
-            if not job.is_given_up:
-                job.is_given_up = True
+            if job.is_given_up:
+                return
+            job.is_given_up = True
+            if job.is_begun:
                 self._threads -= 1
-                self._grow()
+                if self._unmet:
+                    self._unmet -= 1
+                    self._hire()
 
     def _put(self, job: _Job) -> None:
         self._jobs.put(job)
         with self._lock:
-            self._grow()
+            if self._free:
+                self._free -= 1
+            elif self._threads < _MOST_THREADS:
+                self._hire()
+            else:
+                self._unmet += 1
 
-    def _grow(self) -> None:
-        if self._idle < self._jobs.qsize() and self._threads < _MOST_THREADS:
-            self._threads += 1
-            name = f"live-crew handler {self._threads}"
-            threading.Thread(
-                target=self._context.copy().run, args=(self._work,), name=name, daemon=True
-            ).start()
+    def _hire(self) -> None:
+        """Start a thread for a job in the queue."""
+        self._threads += 1
+        work = self._context.copy().run
+        threading.Thread(
+            target=work, args=(self._work,), name="live-crew handler", daemon=True
+        ).start()
 
     def _work(self) -> None:
-        while True:
+        while (job := self._jobs.get()) is not None:
             with self._lock:
-                self._idle += 1
-            job = self._jobs.get()
-            with self._lock:
-                self._idle -= 1
-            if job is None:
+                job.is_begun = not job.is_given_up
+            if job.is_begun:
+                job.do()
+            if not self._goes_on(job):
                 return
-            job.do()
-            with self._lock:
-                if job.is_given_up:
-                    # Another thread has its place.
-                    return
-                if self._is_closed and self._jobs.empty():
-                    self._threads -= 1
-                    return
+
+    def _goes_on(self, job: _Job) -> bool:
+        """Whether the thread that is done with a job takes another one."""
+        with self._lock:
+            if job.is_begun and job.is_given_up:
+                # Another thread has its place.
+                return False
+            if self._unmet:
+                self._unmet -= 1
+            elif self._is_closed:
+                self._threads -= 1
+                return False
+            else:
+                self._free += 1
+            return True
 
 
 class _Handle:

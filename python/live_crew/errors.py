@@ -144,6 +144,11 @@ class MultiCrewError(LiveCrewError):
             return {}
         return context
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without its journal, which stays in its process.
+        state = {**self.__dict__, "_journal": None}
+        return (_remade, (self.message, self.crew, self.stream_id, self.slice), state)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MultiCrewError) and self._key() == other._key()
 
@@ -170,3 +175,7 @@ def _problem(given: Problem | Mapping[str, str | None]) -> Problem:
     if isinstance(given, Problem):
         return given
     return Problem(given.get("message") or "", field=given.get("field"), crew=given.get("crew"))
+
+
+def _remade(message: str, crew: str, stream_id: str, slice_index: int) -> MultiCrewError:
+    return MultiCrewError(message, crew=crew, stream_id=stream_id, slice=slice_index)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from live_crew._core import Journal, Plan
+from live_crew._script import run_to_end
 from live_crew.errors import ConfigError, LiveCrewError, MultiCrewError
 from live_crew.handlers import Handler, as_handler
 from live_crew.models import Action, Event
@@ -134,7 +135,7 @@ class Orchestrator:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run(source, actions=actions))
+            return run_to_end(self.run(source, actions=actions))
         raise LiveCrewError(
             "`run_sync` is for scripts; an event loop runs here, so use `await orchestrator.run(…)`"
         )

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from live_crew._core import Context, Journal, Plan, Session
-from live_crew._drive import Drive, spawner
+from live_crew._drive import Drive, Tasks
 from live_crew._suggestions import suggestions_for
 from live_crew._workers import Workers
-from live_crew.errors import ConfigError, LiveCrewError, MultiCrewError
+from live_crew.errors import (
+    ConfigError,
+    LiveCrewError,
+    ModelError,
+    MultiCrewError,
+    TransportError,
+)
 from live_crew.models import Action, Event
 from live_crew.result import Actions, Refusal, RunResult
 from live_crew.transports import EventTransport
@@ -48,6 +54,7 @@ class LiveRun:
         self._settings = settings
         self._journal = journal
         self._workers = Workers()
+        self._tasks = Tasks()
         self._errors: list[MultiCrewError] = []
         self._refused: list[Refusal] = []
         self._causes: dict[tuple[str, str, str], tuple[int, BaseException]] = {}
@@ -55,6 +62,7 @@ class LiveRun:
         self._said: deque[bytes] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._summary: dict[str, Any] | None = None
+        self._source_error: BaseException | None = None
         out = _outputs(actions, settings)
         self._keeps = out is None and settings.actions is None
         members = [p.member(plan.pace, self._workers) for p in participants.values()]
@@ -63,9 +71,9 @@ class LiveRun:
         session = Session(
             plan,
             members,
-            source=_core_source(source),
+            source=self._core_source(source),
             journal=journal,
-            spawn=spawner(),
+            spawn=self._tasks,
             settings=settings.session(plan.pace),
             keep_actions=self._keeps,
             actions_path=out[0] if out else None,
@@ -81,7 +89,13 @@ class LiveRun:
 
     async def result(self) -> RunResult:
         """Wait for the end."""
-        self._summary = await self._drive.wait()
+        try:
+            self._summary = await self._drive.wait()
+        except TransportError:
+            if self._source_error is None:
+                raise
+            # It comes back as itself: the core knows but its text.
+            raise self._source_error from None
         if self._pump is not None:
             await self._pump
         return self._make_result(self._summary)
@@ -122,6 +136,7 @@ class LiveRun:
         if self._pump is not None and not self._pump.done():
             self._pump.cancel()
         self._drive.close()
+        self._tasks.cancel()
         self._workers.close()
 
     def errors(self) -> list[MultiCrewError]:
@@ -140,6 +155,32 @@ class LiveRun:
         return self._refused
 
     # -- inside ----------------------------------------------------------------------------
+
+    def _core_source(self, source: Any) -> Any:
+        """What the core reads from: a path, an iterator, or nothing for what is published."""
+        if source is None or isinstance(source, (EventTransport, AsyncIterable)):
+            return None
+        if isinstance(source, (str, Path)):
+            return os.fspath(source)
+        if isinstance(source, Iterable):
+            events = (
+                source if isinstance(source, (list, tuple)) else _Watchful(source, self._failed)
+            )
+            return map(self._as_event, events)
+        raise ConfigError(
+            f"cannot run over {type(source).__name__}; "
+            "give a path, `-`, a list of events or an async iterator"
+        )
+
+    def _failed(self, error: BaseException) -> None:
+        self._source_error = error
+
+    def _as_event(self, event: Any) -> Event[Any]:
+        try:
+            return _as_event(event)
+        except ModelError as error:
+            self._source_error = error
+            raise
 
     async def _feed(self, events: AsyncIterable[Any]) -> None:
         try:
@@ -231,22 +272,21 @@ def _outputs(actions: str | Path | None, settings: Settings) -> tuple[str, str] 
     return None
 
 
-def _core_source(source: Any) -> Any:
-    """What the core reads from: a path, an iterator of events, or nothing for what is published."""
-    if source is None or isinstance(source, (EventTransport, AsyncIterable)):
-        return None
-    if isinstance(source, (str, Path)):
-        return os.fspath(source)
-    if isinstance(source, Iterable):
-        return _as_events(source)
-    raise ConfigError(
-        f"cannot run over {type(source).__name__}; "
-        "give a path, `-`, a list of events or an async iterator"
-    )
+class _Watchful(Iterator[Any]):
+    """An iterator that tells what it raised. It may stop and go on when it is asked again."""
 
+    def __init__(self, source: Iterable[Any], failed: Callable[[BaseException], None]) -> None:
+        self._items = iter(source)
+        self._failed = failed
 
-def _as_events(source: Iterable[Any]) -> Iterator[Event[Any]]:
-    return map(_as_event, source)
+    def __next__(self) -> Any:
+        try:
+            return next(self._items)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self._failed(error)
+            raise
 
 
 def _as_event(event: Any) -> Event[Any]:

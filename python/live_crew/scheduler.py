@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from live_crew._script import run_to_end
 from live_crew.errors import HandlerError, LiveCrewError, ModelError
 from live_crew.handlers import Handler, as_handler, kinds_of
 from live_crew.models import Action, Event
@@ -117,7 +118,7 @@ def _outside_of_loops(make: Callable[[], Coroutine[Any, Any, RunResult]]) -> Run
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(make())
+        return run_to_end(make())
     context = contextvars.copy_context()
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(context.run, lambda: asyncio.run(make())).result()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from live_crew.models import Event
 
-__all__ = ["CRASH", "Arrival", "Arrivals", "Crash", "Mark", "chapters"]
+__all__ = ["CRASH", "Arrival", "Arrivals", "Crash", "Mark", "ProcessDiedError", "chapters"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,6 @@ class Arrivals:
         self._crash_at = crash_at
         self._given = 0
         self._ends_batch = False
-        self.is_crashed = False
 
     def __iter__(self) -> Iterator[Event[Any]]:
         return self
@@ -59,7 +58,6 @@ class Arrivals:
             self._ends_batch = False
             raise StopIteration
         if self._given == self._crash_at:
-            self.is_crashed = True
             raise ProcessDiedError
         if self._given == len(self._events):
             raise StopIteration

@@ -11,11 +11,12 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from live_crew._script import run_to_end
 from live_crew.errors import LiveCrewError, MultiCrewError
 from live_crew.models import Event
 from live_crew.orchestrator import Orchestrator
 from live_crew.result import Actions, Refusal, RunResult
-from live_crew.testing._arrivals import CRASH, Arrival, Arrivals, Mark, chapters
+from live_crew.testing._arrivals import CRASH, Arrival, Arrivals, Mark, ProcessDiedError, chapters
 from live_crew.testing.timeline import Witness, timeline_of
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class TestStream:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run_async())
+            return run_to_end(self.run_async())
         raise LiveCrewError("an event loop runs here; use `await stream.run_async()`")
 
     async def run_async(self) -> StreamResult:
@@ -143,9 +144,8 @@ class TestStream:
         run = self.orchestrator._begin(arrivals, watch=witness.saw)  # noqa: SLF001
         try:
             said.last = await self.orchestrator._end(run, run.result())  # noqa: SLF001
-        except LiveCrewError:
-            if not arrivals.is_crashed:
-                raise
+        except ProcessDiedError:
+            pass
         finally:
             said.add(run)
 

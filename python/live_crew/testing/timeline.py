@@ -139,10 +139,10 @@ class _Stream:
         for action in self.result.actions:
             is_own = action.stream_id == self.stream
             # An action for another stream does not say which stream it comes from.
-            if (is_own or len(self.result.digests) == 1) and action.causation_id in stories:
+            run = action.causation_id or ""
+            if (is_own or len(self.result.digests) == 1) and run in stories:
                 elsewhere = "" if is_own else f" to {action.stream_id}"
-                text = f"{action.kind} {_json(action.payload)}{elsewhere}"
-                actions[action.causation_id].append(text)
+                actions[run].append(f"{action.kind} {_json(action.payload)}{elsewhere}")
         return actions
 
     def _writes(self) -> dict[str, list[dict[str, Any]]]:

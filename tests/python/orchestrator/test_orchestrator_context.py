@@ -58,7 +58,9 @@ def test_x1_a_counter_counts_two_events_of_one_slice_as_two():
 
     stream = TestStream(count)
     stream.at(0).event("tick").event("tick")
-    assert_timeline(stream, "0 count tick null → nothing ctx n=1\n0 count tick null → nothing ctx n=2")
+    assert_timeline(
+        stream, "0 count tick null → nothing ctx n=1\n0 count tick null → nothing ctx n=2"
+    )
 
 
 def test_x2_a_change_at_any_depth_is_a_change_at_its_path():
@@ -69,7 +71,9 @@ def test_x2_a_change_at_any_depth_is_a_change_at_its_path():
         del ctx["a"]["old"]
 
     stream = TestStream()
-    stream.orchestrator.register_handler(put(a={"b": {"c": [{"d": 1}]}, "old": 1}), "first", crew="first")
+    stream.orchestrator.register_handler(
+        put(a={"b": {"c": [{"d": 1}]}, "old": 1}), "first", crew="first"
+    )
     stream.orchestrator.register_handler(deeper, "second")
     stream.at(0).event("first")
     stream.at(500).event("second")
@@ -148,8 +152,18 @@ def test_incr_and_append_show_in_what_was_handed_out():
 
 def test_a_context_is_a_mapping():
     def crew(event, ctx):
-        assert (len(ctx), list(ctx), "a" in ctx, "z" in ctx, 1 in ctx) == (2, ["a", "b"], True, False, False)
-        assert (ctx.keys(), ctx.values(), ctx.items()) == (["a", "b"], [1, [2]], [("a", 1), ("b", [2])])
+        assert (len(ctx), list(ctx), "a" in ctx, "z" in ctx, 1 in ctx) == (
+            2,
+            ["a", "b"],
+            True,
+            False,
+            False,
+        )
+        assert (ctx.keys(), ctx.values(), ctx.items()) == (
+            ["a", "b"],
+            [1, [2]],
+            [("a", 1), ("b", [2])],
+        )
         assert (ctx.get("z"), ctx.get("z", 3), ctx["a"]) == (None, 3, 1)
         assert (ctx.pop("a"), ctx.pop("z", None), "a" in ctx) == (1, None, False)
         assert ctx.setdefault("c", []) == []

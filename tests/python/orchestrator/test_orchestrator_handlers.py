@@ -29,9 +29,7 @@ def test_a_handler_takes_the_event():
 
     stream = TestStream(greet)
     stream.at(0).event("user_signup", {"name": "Ada"})
-    assert_timeline(
-        stream, '0  greet  user_signup {"name":"Ada"}  → greeting "Welcome Ada!"'
-    )
+    assert_timeline(stream, '0  greet  user_signup {"name":"Ada"}  → greeting "Welcome Ada!"')
 
 
 def test_a_handler_that_takes_two_is_given_the_context():

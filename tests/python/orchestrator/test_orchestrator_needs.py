@@ -17,7 +17,8 @@ def waiting(**options):
 
     @event_handler("tick", **options)
     def talker(event, ctx):
-        return {"kind": "talk", "payload": {"deps": ctx.deps, "missing": ctx.missing}}
+        deps = {name: value and value["payload"] for name, value in ctx.deps.items()}
+        return {"kind": "talk", "payload": {"deps": deps, "missing": ctx.missing}}
 
     return talker
 
@@ -40,7 +41,7 @@ def test_n2_a_need_at_minus_one_is_met_by_the_slice_before(need):
         stream,
         """
         0  vision  frame 1                     → seen 1
-        1  talker  tick null with vision@-1=0  → talk {"deps":{"vision":{"kind":"seen","payload":1}},"missing":[]}
+        1  talker  tick null with vision@-1=0  → talk {"deps":{"vision":1},"missing":[]}
         """,
     )
 
@@ -86,7 +87,9 @@ def test_n1_an_event_may_be_needed():
 def test_c1_a_crew_without_triggers_runs_when_its_need_lands():
     orchestrator = Orchestrator()
     orchestrator.register_handler(vision)
-    orchestrator.register_crew("after", lambda event, ctx: ctx.deps["vision"], triggers=[], needs=[("vision", 0)])
+    orchestrator.register_crew(
+        "after", lambda event, ctx: ctx.deps["vision"], triggers=[], needs=[("vision", 0)]
+    )
     stream = TestStream(orchestrator=orchestrator)
     stream.at(0).event("frame", 1)
     assert_timeline(

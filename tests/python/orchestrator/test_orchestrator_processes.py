@@ -1,0 +1,194 @@
+"""What only shows in a process of its own: signals, forks, the end of the interpreter."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+PREPARED = """
+import asyncio, os, sys, threading
+from datetime import datetime, timezone
+from live_crew import Event, Orchestrator, event_handler
+
+def tick(number=0):
+    ts = datetime.now(timezone.utc)
+    return Event(ts=ts, kind="tick", stream_id="s", payload=number)
+
+def say(word):
+    print(word, flush=True)
+"""
+
+
+def program(text: str) -> subprocess.Popen[str]:
+    code = PREPARED + textwrap.dedent(text)
+    command = [sys.executable, "-X", "faulthandler", "-W", "error", "-c", code]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def told(text: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a program that ends by itself."""
+    with program(text) as process:
+        return ended(process)
+
+
+def interrupted(text: str) -> tuple[int, str, str]:
+    """The same of one that is interrupted once it has said a line."""
+    with program(text) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        code, out, error = ended(process)
+        return code, line + out, error
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    try:
+        out, error = process.communicate(timeout=40)
+    finally:
+        process.kill()
+    return process.returncode, out, error
+
+
+HANDLERS = {
+    "plain": """
+        @event_handler("tick")
+        def wait(event):
+            say("here")
+            while True:
+                pass
+    """,
+    "thread": """
+        @event_handler("tick", timeout_ms=3_600_000)
+        def wait(event):
+            say("here")
+            threading.Event().wait()
+    """,
+    "async": """
+        @event_handler("tick")
+        async def wait(event):
+            say("here")
+            await asyncio.Event().wait()
+    """,
+}
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_an_interrupt_ends_run_sync_with_keyboard_interrupt(handler):
+    code, out, error = interrupted(
+        textwrap.dedent(HANDLERS[handler])
+        + textwrap.dedent("""
+        orchestrator = Orchestrator()
+        orchestrator.register_handler(wait)
+        try:
+            orchestrator.run_sync([tick()])
+        except KeyboardInterrupt:
+            say("interrupted")
+        """)
+    )
+    assert (code, out) == (0, "here\ninterrupted\n"), error
+    assert error == ""
+
+
+def test_an_interrupt_ends_a_live_run_with_keyboard_interrupt():
+    code, _, error = interrupted("""
+        async def main():
+            async with Orchestrator() as orchestrator:
+                say("live")
+                async for action in orchestrator.actions():
+                    pass
+        asyncio.run(main())
+    """)
+    assert code in (-signal.SIGINT, 130, 1)
+    assert error.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_the_interpreter_ends_while_a_run_is_live():
+    code, out, error = told("""
+        @event_handler("tick", start="arrival")
+        def stuck(event):
+            say("stuck")
+            threading.Event().wait()
+
+        async def main():
+            orchestrator = Orchestrator()
+            orchestrator.register_handler(stuck)
+            await orchestrator.start()
+            await orchestrator.publish(tick())
+            while not orchestrator._run._workers._threads:
+                await asyncio.sleep(0)
+        asyncio.run(main())
+        say("over")
+    """)
+    assert code == 0, error
+    assert sorted(out.split()) == ["over", "stuck"]
+
+
+def test_the_interpreter_ends_with_an_orchestrator_nobody_closed():
+    code, out, error = told("""
+        loop = asyncio.new_event_loop()
+        orchestrator = Orchestrator()
+        loop.run_until_complete(orchestrator.start())
+        loop.run_until_complete(orchestrator.publish(tick()))
+        say("over")
+        loop.close()
+    """)
+    assert (code, out) == (0, "over\n"), error
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_after_the_start_is_told_what_to_do():
+    code, out, error = told("""
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+        @event_handler("tick")
+        def echo(event):
+            return event.payload
+
+        def run():
+            orchestrator = Orchestrator()
+            orchestrator.register_handler(echo)
+            return orchestrator.run_sync([tick(7)]).actions[0].payload
+
+        say(run())
+        child = os.fork()
+        if child == 0:
+            try:
+                run()
+            except Exception as error:
+                say(f"{type(error).__name__}: {error}")
+            os._exit(0)
+        os.waitpid(child, 0)
+        say(run())
+    """)
+    assert code == 0, error
+    first, refused, again = out.splitlines()
+    assert (first, again) == ("7", "7")
+    assert "after the fork" in refused
+
+
+def test_an_orchestrator_made_before_a_fork_runs_after_it():
+    code, out, error = told("""
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        orchestrator = Orchestrator()
+        orchestrator.register_crew("echo", lambda event: event.payload)
+        child = os.fork()
+        if child == 0:
+            say(orchestrator.run_sync([tick(7)]).actions[0].payload)
+            os._exit(0)
+        os.waitpid(child, 0)
+    """)
+    assert (code, out) == (0, "7\n"), error
+
+
+def test_importing_it_brings_no_crewai():
+    code, out, error = told("""
+        import live_crew.orchestrator, live_crew.testing.stream
+        say("crewai" in sys.modules)
+    """)
+    assert (code, out) == (0, "False\n"), error
