@@ -63,7 +63,9 @@ bench: bench-rust bench-python
 bench-rust:
 	$(CARGO) bench --quiet
 
+## peers are installed if this Python has them
 bench-python: $(VENV)/ready
+	-$(BIN)/python -m pip install bytewax "faststream[nats]" orjson
 	$(BIN)/maturin develop --quiet --release
 	$(BIN)/python benches/python/run.py
 

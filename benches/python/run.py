@@ -1,6 +1,6 @@
 """Speed, printed: live-crew and its peers in the same run, medians of interleaved rounds, ratios.
 
-python benches/python/run.py            # everything; peers need `pip install bytewax faststream[nats] orjson`
+python benches/python/run.py            # everything that is installed (`make bench-python`)
 python benches/python/run.py --quick    # a tenth of the events, one round
 """
 
@@ -49,7 +49,8 @@ def line(label, figure, against=None, target=""):
     rate = 1e6 / figure["per_event_us"]
     ratio = f"{against['per_event_us'] / figure['per_event_us']:8.2f} x" if against else " " * 10
     print(
-        f"  {label:<44}{rate:>12,.0f} /s {figure['per_event_us']:>9.3f} us {ratio}  {figure['peak_mb']:>6.0f} MB  {target}"
+        f"  {label:<44}{rate:>12,.0f} /s {figure['per_event_us']:>9.3f} us {ratio}  "
+        f"{figure['peak_mb']:>6.0f} MB  {target}"
     )
 
 
@@ -67,7 +68,8 @@ def cold_start():
     ]
     ms, mb = (statistics.median(float(one[n]) for one in told) for n in (0, 1))
     print(
-        f"  import live_crew and its models{'':<22}{ms:>8.1f} ms {mb:>22.0f} MB  goal: <= 60 ms, <= 20 MB"
+        f"  import live_crew and its models{'':<22}{ms:>8.1f} ms {mb:>22.0f} MB  "
+        "goal: <= 60 ms, <= 20 MB"
     )
 
 
@@ -76,8 +78,8 @@ def main():
     scale, times = (10, 1) if quick else (1, 5)
     with tempfile.TemporaryDirectory() as folder:
         files = {}
-        for count in (1_000, 10_000, 16_000, 100_000, 1_000_000):
-            count //= scale
+        for full in (1_000, 10_000, 16_000, 100_000, 1_000_000):
+            count = full // scale
             files[count] = Path(folder) / f"{count}.jsonl"
             events.write(files[count], count)
         n = 100_000 // scale
@@ -103,7 +105,8 @@ def main():
         got = rounds(main_plan, times)
         mine = got["live_crew"]
         print(
-            f"JSON Lines file, 500 ms slices, one handler that reads its payload, JSON actions; {n:,} events"
+            "JSON Lines file, 500 ms slices, one handler that reads its payload, JSON actions; "
+            f"{n:,} events"
         )
         line("live-crew, def", mine, target="goal: 450 000 /s")
         line("live-crew, async def", got["live_crew_async"], target="goal: 350 000 /s")
@@ -146,7 +149,8 @@ def main():
         most = 1_000_000 // scale
         got = rounds([("live_crew", files[most], most)], 1)
         print(
-            f"memory: {n:,} events {mine['peak_mb']:.0f} MB, {most:,} events {got['live_crew']['peak_mb']:.0f} MB  goal: <= 80 MB, within 1.2 x"
+            f"memory: {n:,} events {mine['peak_mb']:.0f} MB, "
+            f"{most:,} events {got['live_crew']['peak_mb']:.0f} MB  goal: <= 80 MB, within 1.2 x"
         )
     cold_start()
 

@@ -147,7 +147,7 @@ class _Field:
     def __get_pydantic_core_schema__(
         self, _source: Any, _handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        from pydantic_core import core_schema as make  # noqa: PLC0415
+        from pydantic_core import core_schema as make
 
         write = make.plain_serializer_function_ser_schema(self.write, info_arg=True)
         return make.no_info_plain_validator_function(self.read, serialization=write)
@@ -179,7 +179,7 @@ def _adapter(of: Any) -> TypeAdapter[Any]:
 
 
 def _new_adapter(of: Any) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415
+    from pydantic import TypeAdapter
 
     return TypeAdapter(of)
 
@@ -192,7 +192,7 @@ def _is_loose(of: Any) -> bool:
 
 
 def _refused(error: ValueError) -> ModelError:
-    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
         return ModelError(f"payload: {error}")

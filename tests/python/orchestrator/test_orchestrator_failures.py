@@ -352,7 +352,7 @@ def test_an_error_may_be_pickled_and_copied():
 
     (error,) = beside(broken).errors
     assert copy.copy(error) == error
-    assert pickle.loads(pickle.dumps(error)) == error  # noqa: S301
+    assert pickle.loads(pickle.dumps(error)) == error
 
 
 def test_a_result_is_plain_data_for_json():
