@@ -278,6 +278,21 @@ def test_a_context_is_over_when_its_run_is():
         kept[0].incr("a")
 
 
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_a_context_value_without_an_end_fails_its_run(kind):
+    def crew(event, ctx):
+        value: Any = {"list": [], "dict": {}}[kind]
+        ctx["a"] = value
+        if kind == "list":
+            value.append(value)
+        else:
+            value["a"] = value
+
+    stream = TestStream(crew)
+    stream.at(0).event("tick")
+    assert [error.reason for error in stream.run().errors] == ["error"]
+
+
 # -- what a run knows about itself ------------------------------------------------------------
 
 
