@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use smallvec::SmallVec;
 
 use super::{
-    Backlog, Batch, CrewIx, CrewSpec, Engine, Fact, Kind, Met, OnMiss, Pace, Payload, Plan, Reason,
-    RunId, RunKey, Slice, Span, Timer, Timestamp, Timing, Triggers, WaitPolicy,
+    Backlog, Batch, CrewIx, CrewSpec, Engine, Event, Fact, Met, OnMiss, Pace, Payload, Plan,
+    Reason, RunId, RunKey, Slice, Span, Timer, Timestamp, Timing, Triggers, WaitPolicy,
     crew::{CrewState, Phase, Run},
     plan::NeedIx,
 };
@@ -239,8 +239,8 @@ impl Engine {
                     .map(|(landed, output)| Met { slice: *landed, output: output.clone() }),
                 (None, NeedIx::Event(kind)) => {
                     let seen = &self.state.seen_kinds[kind];
-                    let first = seen.get(seen.partition_point(|at| *at < since));
-                    first.map(|at| Met { slice: *at, output: Payload::null() })
+                    let first = seen.get(seen.partition_point(|(at, _)| *at < since));
+                    first.map(|(at, event)| Met { slice: *at, output: event.clone() })
                 }
             };
             let look = found.as_ref().map_or(NEVER, |met| {
@@ -266,26 +266,27 @@ impl Engine {
     }
 
     /// An event of a kind was binned: needs on it are met (rule N2).
-    pub(super) fn see_kind(&mut self, kind: &Kind, slice: Slice, active: &mut BTreeSet<CrewIx>) {
+    pub(super) fn see_kind(&mut self, event: &Event, slice: Slice, active: &mut BTreeSet<CrewIx>) {
         if self.plan.needed_kinds.is_empty() {
             return;
         }
         let plan = Arc::clone(&self.plan);
-        let Ok(at) = plan.needed_kinds.binary_search_by(|needed| needed.kind.cmp(kind)) else {
+        let Ok(at) = plan.needed_kinds.binary_search_by(|needed| needed.kind.cmp(&event.kind))
+        else {
             return;
         };
-        if self.state.seen_kinds[at].back() == Some(&slice) {
+        if self.state.seen_kinds[at].back().is_some_and(|(last, _)| *last == slice) {
             return;
         }
         let oldest = slice.shift(-plan.needed_kinds[at].horizon);
         let seen = &mut self.state.seen_kinds[at];
-        seen.push_back(slice);
-        while seen.front().is_some_and(|at| *at < oldest) {
+        seen.push_back((slice, event.payload.clone()));
+        while seen.front().is_some_and(|(at, _)| *at < oldest) {
             seen.pop_front();
         }
         for dependent in &plan.needed_kinds[at].dependents {
             let look = visible_from(NeedIx::Event(at), dependent.offset, slice);
-            self.meet(*dependent, slice, look, &Payload::null());
+            self.meet(*dependent, slice, look, &event.payload);
             if self.state.agenda.remove(&(slice, dependent.crew)) {
                 active.insert(dependent.crew);
             }

@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Command, Context, Counters, CrewIx, Digest, Emission, Fact, Input, Kind, Parcel, Plan, Record,
-    RunId, Slice, StreamId, Timer, Timestamp,
+    Command, Context, Counters, CrewIx, Digest, Emission, Fact, Input, Kind, Parcel, Payload, Plan,
+    Record, RunId, Slice, StreamId, Timer, Timestamp,
     crew::{Run, Slot},
     inbox::Inbox,
     report::Report,
@@ -54,8 +54,8 @@ pub struct State {
     /// When runs that have not started end as expired.
     pub(super) expiry: BTreeSet<(Slice, RunId)>,
     pub(super) timers: BTreeSet<(Timestamp, Timer)>,
-    /// For each needed kind, the slices that had an event of it.
-    pub(super) seen_kinds: Vec<VecDeque<Slice>>,
+    /// For each needed kind, the slices that had an event of it, with the payload of the first.
+    pub(super) seen_kinds: Vec<VecDeque<(Slice, Payload)>>,
     pub(super) context: Context,
     pub(super) digest: Option<Digest>,
     pub(super) commits: u64,

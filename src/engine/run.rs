@@ -84,7 +84,7 @@ impl Triggers {
 pub struct Met {
     /// The slice that satisfied it.
     pub slice: Slice,
-    /// What the crew needed answered there; `null` for an event.
+    /// What the crew needed answered there, or the payload of the first such event there.
     pub output: Payload,
 }
 

@@ -70,18 +70,18 @@ impl Engine {
         }
         let plan = Arc::clone(&self.plan);
         let mut members = members.into_iter().peekable();
-        while let Some(first) = members.peek() {
+        while let Some(first) = members.peek().cloned() {
             // Events of one kind stand together more often than not.
-            let kind = first.event.kind.clone();
-            let route = self.route(&kind);
-            while let Some(arrived) = members.next_if(|next| next.event.kind == kind) {
+            let kind = &first.event.kind;
+            let route = self.route(kind);
+            while let Some(arrived) = members.next_if(|next| next.event.kind == *kind) {
                 turn.report.member(&arrived);
                 for &crew in route.iter().filter(|crew| plan.starts_at_close(**crew)) {
                     self.state.crews[crew.at()].pending.push(Arc::clone(&arrived));
                 }
             }
             turn.active.extend(route.iter());
-            self.see_kind(&kind, slice, &mut turn.active);
+            self.see_kind(&first.event, slice, &mut turn.active);
         }
         self.state.turn = Some(turn);
     }

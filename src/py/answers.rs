@@ -196,24 +196,36 @@ fn cut(mut message: String) -> String {
     message
 }
 
-/// An answer whose actions are dicts.
+/// An answer whose actions are dicts: the answer itself, the items of a list, or of `actions`.
 fn plain<'py>(value: &Bound<'py, PyAny>, limits: &Limits) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
-    if let Ok(action) = value.cast::<Action>() {
-        return Ok(as_dict(py, &action.get().to_draft(py, limits)?)?.into_any());
-    }
-    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        let items: PyResult<Vec<_>> = value.try_iter()?.map(|item| plain(&item?, limits)).collect();
-        return Ok(PyList::new(py, items?)?.into_any());
-    }
     if let Ok(dict) = value.cast::<PyDict>()
         && let Some(actions) = dict.get_item(intern!(py, "actions"))?
     {
         let copy = dict.copy()?;
-        copy.set_item(intern!(py, "actions"), plain(&actions, limits)?)?;
+        copy.set_item(intern!(py, "actions"), plain_list(&actions, limits)?)?;
         return Ok(copy.into_any());
     }
-    Ok(value.clone())
+    plain_list(&plain_item(value, limits)?, limits)
+}
+
+fn plain_list<'py>(value: &Bound<'py, PyAny>, limits: &Limits) -> PyResult<Bound<'py, PyAny>> {
+    if !value.is_instance_of::<PyList>() && !value.is_instance_of::<PyTuple>() {
+        return Ok(value.clone());
+    }
+    let items: PyResult<Vec<_>> =
+        value.try_iter()?.map(|item| plain_item(&item?, limits)).collect();
+    Ok(PyList::new(value.py(), items?)?.into_any())
+}
+
+fn plain_item<'py>(value: &Bound<'py, PyAny>, limits: &Limits) -> PyResult<Bound<'py, PyAny>> {
+    match value.cast::<Action>() {
+        Ok(action) => {
+            let draft = action.get().to_draft(value.py(), limits)?;
+            Ok(as_dict(value.py(), &draft)?.into_any())
+        }
+        Err(_) => Ok(value.clone()),
+    }
 }
 
 /// An action as a dict with what it says of itself.

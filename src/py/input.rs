@@ -4,32 +4,65 @@ use pyo3::{prelude::*, types::PyIterator};
 
 use super::event::Event;
 use crate::{
-    engine::Limits,
+    engine::{self, Limits, StreamId},
     transport::{Cursor, Delivery, FileSource, Source, TransportError, memory::MemorySource},
 };
 
 /// A source decided at run time.
 pub(super) enum Input {
     File(Box<FileSource>),
+    /// Standard input: whatever it is this time, nothing of it was taken before.
+    Stdin(Box<FileSource>),
     /// What `publish` is given.
     Queue(MemorySource),
     /// Ready-made events.
-    Events {
-        iterator: Py<PyIterator>,
-        taken: u64,
-        limits: Limits,
-    },
+    Events(Events),
+}
+
+/// Events out of an iterator.
+pub(super) struct Events {
+    iterator: Py<PyIterator>,
+    taken: u64,
+    limits: Limits,
+    /// What it raised, told once the events before it are taken in.
+    raised: Option<PyErr>,
+}
+
+impl Events {
+    pub(super) fn new(iterator: Py<PyIterator>, limits: Limits) -> Self {
+        Self { iterator, taken: 0, limits, raised: None }
+    }
+
+    fn take(&mut self, py: Python<'_>, max: usize) -> PyResult<Vec<Delivery>> {
+        if let Some(error) = self.raised.take() {
+            return Err(error);
+        }
+        let mut deliveries = Vec::with_capacity(max.min(1_024));
+        for event in self.iterator.bind(py).clone().take(max) {
+            match event.and_then(|event| read(&event, &self.limits)) {
+                Ok((stream, event)) => {
+                    self.taken += 1;
+                    let cursor = Cursor(self.taken);
+                    deliveries.push(Delivery::Event { stream, event, cursor });
+                }
+                Err(error) if deliveries.is_empty() => return Err(error),
+                Err(error) => {
+                    self.raised = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(deliveries)
+    }
 }
 
 impl Source for Input {
     async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, TransportError> {
         match self {
-            Self::File(source) => source.next(max).await,
+            Self::File(source) | Self::Stdin(source) => source.next(max).await,
             Self::Queue(source) => source.next(max).await,
-            Self::Events { iterator, taken, limits } => {
-                Python::attach(|py| take(iterator.bind(py), taken, limits, max))
-                    .map_err(|error| TransportError::Custom(error.to_string()))
-            }
+            Self::Events(events) => Python::attach(|py| events.take(py, max))
+                .map_err(|error| TransportError::Custom(error.to_string())),
         }
     }
 
@@ -37,43 +70,24 @@ impl Source for Input {
         match self {
             Self::File(source) => source.resume_after(cursor).await,
             Self::Queue(source) => source.resume_after(cursor).await,
-            Self::Events { iterator, taken, .. } => Python::attach(|py| {
-                let mut iterator = iterator.bind(py).clone();
-                while *taken < cursor.0 {
-                    match iterator.next() {
-                        Some(Ok(_)) => *taken += 1,
-                        Some(Err(error)) => return Err(error),
-                        None => break,
-                    }
-                }
+            Self::Stdin(_) => Ok(()),
+            // Memory does not outlive its process: nothing comes again, the count goes on.
+            Self::Events(events) => {
+                events.taken = cursor.0;
                 Ok(())
-            })
-            .map_err(|error| TransportError::Custom(error.to_string())),
+            }
         }
     }
 
     async fn ack(&mut self, cursor: Cursor) -> Result<(), TransportError> {
         match self {
-            Self::File(source) => source.ack(cursor).await,
+            Self::File(source) | Self::Stdin(source) => source.ack(cursor).await,
             Self::Queue(source) => source.ack(cursor).await,
-            Self::Events { .. } => Ok(()),
+            Self::Events(_) => Ok(()),
         }
     }
 }
 
-fn take(
-    iterator: &Bound<'_, PyIterator>,
-    taken: &mut u64,
-    limits: &Limits,
-    max: usize,
-) -> PyResult<Vec<Delivery>> {
-    let mut deliveries = Vec::with_capacity(max.min(1_024));
-    for event in iterator.clone().take(max) {
-        let event = event?;
-        let event = event.cast::<Event>()?;
-        let (stream, event) = event.get().to_engine(iterator.py(), limits)?;
-        *taken += 1;
-        deliveries.push(Delivery::Event { stream, event, cursor: Cursor(*taken) });
-    }
-    Ok(deliveries)
+fn read(event: &Bound<'_, PyAny>, limits: &Limits) -> PyResult<(StreamId, engine::Event)> {
+    event.cast::<Event>()?.get().to_engine(event.py(), limits)
 }

@@ -2,6 +2,7 @@
 
 use std::{process, sync::OnceLock};
 
+use nix::sys::signal::{SigSet, SigmaskHow};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The process that made it, and the runtime.
@@ -14,6 +15,7 @@ pub(super) fn handle() -> &'static Handle {
             let runtime = Builder::new_multi_thread()
                 .worker_threads(1)
                 .thread_name("live-crew io")
+                .on_thread_start(|| std::mem::forget(Quiet::new()))
                 .enable_all()
                 .build()
                 .expect("a process can start a thread");
@@ -21,6 +23,23 @@ pub(super) fn handle() -> &'static Handle {
         })
         .1
         .handle()
+}
+
+/// While it lives, its thread and those it starts take no signals: a signal that lands on another
+/// thread than the main one may be noticed by Python only when it happens to look.
+pub(super) struct Quiet(Option<SigSet>);
+
+impl Quiet {
+    pub(super) fn new() -> Self {
+        Self(SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // A mask that was there can be set again.
+        let _restored = self.0.map(|before| before.thread_set_mask());
+    }
 }
 
 /// Whether this process was forked off one that had started its threads: they are not here.

@@ -22,8 +22,8 @@ use super::{
     crews::{Member, Members, Style},
     errors::{journal_error, misuse, runtime_error, transport_error},
     event::Event,
-    input::Input,
-    io,
+    input::{Events, Input},
+    io::{self, Quiet},
     journal::Journal,
     output::{Mouth, Output},
     plan::Plan,
@@ -117,6 +117,7 @@ impl Session {
         relay: bool,
         relay_context: bool,
     ) -> PyResult<Self> {
+        let _quiet = Quiet::new();
         let (bell, ear) = bell().map_err(|error| transport_error(&error))?;
         let pulse = Pulse::new(bell);
         let checked = Arc::clone(&plan.checked);
@@ -134,6 +135,7 @@ impl Session {
         let crews = Members::new(Arc::clone(&checked), members, Arc::clone(&pulse), spawn);
         let mut options = settings.options(checked.settings.pace);
         options.tell_context = relay_context;
+        options.source = name_of(source);
         let store = py.detach(|| journal.open_for_writing());
         let store = store.map_err(|error| journal_error(&error))?;
         let (switch, asked) = (StopSwitch::new(), Arc::clone(&checked));
@@ -320,17 +322,20 @@ fn input(source: &Bound<'_, PyAny>, plan: &Plan) -> PyResult<(Input, Option<Memo
         return Ok((Input::Queue(source), Some(publisher)));
     }
     if let Ok(path) = source.extract::<PathBuf>() {
-        let opened = if path.as_os_str() == "-" {
-            FileSource::stdin(limits)
-        } else {
-            FileSource::open(&path, limits)
-        };
-        let source = opened.map_err(|error| transport_error(&error))?;
-        return Ok((Input::File(Box::new(source)), None));
+        let is_stdin = path.as_os_str() == "-";
+        let opened =
+            if is_stdin { FileSource::stdin(limits) } else { FileSource::open(&path, limits) };
+        let source = Box::new(opened.map_err(|error| transport_error(&error))?);
+        return Ok((if is_stdin { Input::Stdin(source) } else { Input::File(source) }, None));
     }
     let iterator: Bound<'_, PyIterator> = source.try_iter()?;
-    let limits = limits.clone();
-    Ok((Input::Events { iterator: iterator.unbind(), taken: 0, limits }, None))
+    Ok((Input::Events(Events::new(iterator.unbind(), limits.clone())), None))
+}
+
+/// What names a file whose events go on where they were; other sources begin anew.
+fn name_of(source: &Bound<'_, PyAny>) -> Option<String> {
+    let path = source.extract::<PathBuf>().ok().filter(|path| path.as_os_str() != "-")?;
+    Some(std::fs::canonicalize(&path).unwrap_or(path).display().to_string())
 }
 
 fn read_members(plan: &Plan, members: &Bound<'_, PyList>) -> PyResult<Vec<Member>> {

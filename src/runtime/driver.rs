@@ -106,8 +106,10 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         };
         let now = runtime.clock.now();
         runtime.recover(now).await?;
-        runtime.last_cursor =
-            runtime.streams.iter().filter_map(|stream| stream.engine.cursor()).max();
+        let source = &runtime.options.source;
+        let same = |stream: &&Stream| source.is_none() || stream.header.source == *source;
+        let streams = runtime.streams.iter().filter(same);
+        runtime.last_cursor = streams.filter_map(|stream| stream.engine.cursor()).max();
         Ok(runtime)
     }
 
@@ -344,7 +346,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 "stream `{name}` would be one more than {limit} (`Limits::streams`)"
             ));
         }
-        let header = Header::new(name.clone(), &self.plan, self.options.crewai.clone());
+        let mut header = Header::new(name.clone(), &self.plan, self.options.crewai.clone());
+        header.source.clone_from(&self.options.source);
         let engine = Engine::new(Arc::clone(&self.plan), name.clone());
         let mut stream = Stream::new(engine, Arc::new(header));
         stream.header_due = true;

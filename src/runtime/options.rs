@@ -25,6 +25,9 @@ pub struct Options {
     pub grace: Span,
     /// Whether the sink is told the context after every commit.
     pub tell_context: bool,
+    /// What names the source, if a journal may be given another one: a source goes on where its
+    /// own events were taken to, not where those of another were.
+    pub source: Option<String>,
     /// The version of crewai in this process, for the header (rule J6).
     pub crewai: Option<String>,
 }
@@ -43,6 +46,7 @@ impl Options {
             read_ahead: 10_000,
             grace: Span::from_secs(30),
             tell_context: false,
+            source: None,
             crewai: None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    engine::{Emission, Engine, LatePolicy, Plan, Slice, StreamId, Timestamp},
+    engine::{Emission, Engine, LatePolicy, Slice, Timestamp},
     transport::{Channel, Outgoing},
     wire,
 };
@@ -28,8 +28,10 @@ impl Batch {
         self.messages.is_empty()
     }
 
-    /// Puts what a stream sends at the end.
-    pub fn push(&mut self, plan: &Plan, stream: &StreamId, emission: &Emission, now: Timestamp) {
+    /// Puts what a stream sends at the end. An error is stamped with the end of its slice, so that
+    /// two runs of one journal say the same.
+    pub fn push(&mut self, engine: &Engine, emission: &Emission) {
+        let (plan, stream) = (engine.plan(), engine.stream());
         let body = &mut self.bodies;
         let (channel, id) = match emission {
             Emission::Action(action) => {
@@ -40,7 +42,8 @@ impl Batch {
                 (Channel::Action, Some(id))
             }
             Emission::Error(error) => {
-                wire::write_error(stream, now, error, body);
+                let at = engine.clock().map_or(Timestamp::MIN, |clock| clock.end(error.slice));
+                wire::write_error(stream, at, error, body);
                 (Channel::Error, None)
             }
             Emission::Late(arrived, policy) => {

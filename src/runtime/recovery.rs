@@ -19,7 +19,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             let header_due = self.check_plan(&name, &folding.header)?;
             let mut header = folding.header;
             if header_due {
+                let source = header.source;
                 header = Header::new(name.clone(), &self.plan, self.options.crewai.clone());
+                header.source = source;
             }
             let mut engine = folding.engine;
             engine.go_on_with(Arc::clone(&self.plan));

@@ -151,9 +151,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     }
                     After::Cancel(run, attempt) => self.crews.cancel(name, run, attempt),
                     After::Publish(parcel) => {
-                        let now = self.clock.now();
                         for item in &parcel.items {
-                            batch.push(&self.plan, name, item, now);
+                            batch.push(&stream.engine, item);
                         }
                         published.push((ix, parcel.number));
                     }

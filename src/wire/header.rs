@@ -20,6 +20,9 @@ pub struct Header {
     /// The version of crewai that ran in it.
     #[serde(default)]
     pub crewai: Option<String>,
+    /// The source its events came from first: only that one can go on where it was.
+    #[serde(default)]
+    pub source: Option<String>,
     /// The stream.
     pub stream: StreamId,
     /// What holds for the stream.
@@ -46,6 +49,7 @@ impl Header {
             format: FORMAT,
             live_crew: env!("CARGO_PKG_VERSION").to_owned(),
             crewai,
+            source: None,
             stream,
             settings: plan.settings.clone(),
             crews: Arc::clone(&plan.specs),
