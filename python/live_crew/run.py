@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from live_crew.participants import Participant
     from live_crew.settings import Settings
 
+_KEPT_ACTIONS = 10_000
+_KEPT_PROBLEMS = 1_000
+
 __all__ = ["LiveRun", "Watch"]
 
 Message = tuple[str, str | None, bytes]
@@ -63,6 +66,7 @@ class LiveRun:
         self._pump: asyncio.Task[None] | None = None
         self._summary: dict[str, Any] | None = None
         self._source_error: BaseException | None = None
+        self._is_live = source is None or isinstance(source, (EventTransport, AsyncIterable))
         out = _outputs(actions, settings)
         self._keeps = out is None and settings.actions is None
         members = [p.member(plan.pace, self._workers) for p in participants.values()]
@@ -80,6 +84,7 @@ class LiveRun:
             problems_path=out[1] if out else None,
             relay=settings.relays,
             relay_context=settings.backend is not None,
+            source_name=_name_of(source),
         )
         self._drive = Drive(session, self._relay if settings.relays else None)
         self._session = session
@@ -205,20 +210,29 @@ class LiveRun:
         bodies = self._session.take_actions()
         self._bodies += bodies
         self._said.extend(bodies)
+        if self._is_live:
+            # It may go on for years: the result has the latest, `actions()` what is read in time.
+            del self._bodies[:-_KEPT_ACTIONS]
+            while len(self._said) > _KEPT_ACTIONS:
+                self._said.popleft()
         for raised in self._session.take_raised():
             key = (raised["stream_id"], raised["crew"], raised["run"])
             self._causes[key] = (raised["attempt"], raised["exception"])
+            if len(self._causes) > _KEPT_PROBLEMS:
+                del self._causes[next(iter(self._causes))]
         for channel, stream, body in self._session.take_problems():
             if channel == "error":
                 self._errors.append(self._error(stream or "", json.loads(body)))
             elif channel == "dead_letter":
                 self._refused.append(Refusal.read(body))
+        del self._errors[:-_KEPT_PROBLEMS]
+        del self._refused[:-_KEPT_PROBLEMS]
 
     def _error(self, stream: str, told: dict[str, Any]) -> MultiCrewError:
         said = told["payload"]
         crew, slice_index = str(said.get("crew", "")), int(said["slice"])
         run, reason = said.get("run"), said["reason"]
-        attempts, cause = self._causes.get((stream, crew, str(run)), (1, None))
+        attempts, cause = self._causes.pop((stream, crew, str(run)), (1, None))
         missing = list(said.get("missing", []))
         if reason == "ctx_conflict":
             message = f"`{said['path']}` was written by {said['first']} and by {said['last']}"
@@ -258,6 +272,14 @@ class LiveRun:
                 "refused": counts["refused"],
             },
         )
+
+
+def _name_of(source: Any) -> str | None:
+    """What names a source that can go on where it was: a file, or one that says so."""
+    if isinstance(source, (str, Path)):
+        return None if source == "-" else str(Path(source).resolve())
+    name: str | None = getattr(source, "source_name", None)
+    return name
 
 
 def _outputs(actions: str | Path | None, settings: Settings) -> tuple[str, str] | None:

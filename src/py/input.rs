@@ -24,13 +24,29 @@ pub(super) struct Events {
     iterator: Py<PyIterator>,
     taken: u64,
     limits: Limits,
+    /// Whether it begins again with what was taken before.
+    goes_on: bool,
     /// What it raised, told once the events before it are taken in.
     raised: Option<PyErr>,
 }
 
 impl Events {
-    pub(super) fn new(iterator: Py<PyIterator>, limits: Limits) -> Self {
-        Self { iterator, taken: 0, limits, raised: None }
+    pub(super) fn new(iterator: Py<PyIterator>, limits: Limits, goes_on: bool) -> Self {
+        Self { iterator, taken: 0, limits, goes_on, raised: None }
+    }
+
+    /// Leaves out what was taken before. Without a name nothing was: only the count goes on.
+    fn skip(&mut self, py: Python<'_>, taken: u64) -> PyResult<()> {
+        let mut iterator = self.iterator.bind(py).clone();
+        while self.goes_on && self.taken < taken {
+            match iterator.next() {
+                Some(event) => event.map(drop)?,
+                None => break,
+            }
+            self.taken += 1;
+        }
+        self.taken = taken;
+        Ok(())
     }
 
     fn take(&mut self, py: Python<'_>, max: usize) -> PyResult<Vec<Delivery>> {
@@ -71,11 +87,8 @@ impl Source for Input {
             Self::File(source) => source.resume_after(cursor).await,
             Self::Queue(source) => source.resume_after(cursor).await,
             Self::Stdin(_) => Ok(()),
-            // Memory does not outlive its process: nothing comes again, the count goes on.
-            Self::Events(events) => {
-                events.taken = cursor.0;
-                Ok(())
-            }
+            Self::Events(events) => Python::attach(|py| events.skip(py, cursor.0))
+                .map_err(|error| TransportError::Custom(error.to_string())),
         }
     }
 

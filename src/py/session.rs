@@ -99,9 +99,10 @@ impl Settings {
 #[pymethods]
 impl Session {
     /// `members` are `(crew, call, style, takes_context, typed)`; `source` is a path, `"-"`, an
-    /// iterator of events, or `None` for what is published.
+    /// iterator of events, or `None` for what is published. A source with a name goes on
+    /// where it was when the journal knows it.
     #[new]
-    #[pyo3(signature = (plan, members, *, source, journal, spawn, settings, keep_actions, actions_path = None, problems_path = None, relay = false, relay_context = false))]
+    #[pyo3(signature = (plan, members, *, source, journal, spawn, settings, keep_actions, actions_path = None, problems_path = None, relay = false, relay_context = false, source_name = None))]
     #[allow(clippy::too_many_arguments, reason = "keywords, all of one call in Python")]
     fn new(
         py: Python<'_>,
@@ -116,12 +117,13 @@ impl Session {
         problems_path: Option<PathBuf>,
         relay: bool,
         relay_context: bool,
+        source_name: Option<String>,
     ) -> PyResult<Self> {
         let _quiet = Quiet::new();
         let (bell, ear) = bell().map_err(|error| transport_error(&error))?;
         let pulse = Pulse::new(bell);
         let checked = Arc::clone(&plan.checked);
-        let (mut input, publisher) = input(source, plan)?;
+        let (mut input, publisher) = input(source, plan, source_name.is_some())?;
         let mouth = Mouth::default();
         let file = match (actions_path, problems_path) {
             (None, None) => None,
@@ -135,7 +137,7 @@ impl Session {
         let crews = Members::new(Arc::clone(&checked), members, Arc::clone(&pulse), spawn);
         let mut options = settings.options(checked.settings.pace);
         options.tell_context = relay_context;
-        options.source = name_of(source);
+        options.source = source_name;
         let store = py.detach(|| journal.open_for_writing());
         let store = store.map_err(|error| journal_error(&error))?;
         let (switch, asked) = (StopSwitch::new(), Arc::clone(&checked));
@@ -315,7 +317,11 @@ fn bell() -> std::io::Result<(UnixStream, UnixStream)> {
     Ok((bell, ear))
 }
 
-fn input(source: &Bound<'_, PyAny>, plan: &Plan) -> PyResult<(Input, Option<MemoryPublisher>)> {
+fn input(
+    source: &Bound<'_, PyAny>,
+    plan: &Plan,
+    goes_on: bool,
+) -> PyResult<(Input, Option<MemoryPublisher>)> {
     let limits = &plan.checked.settings.limits;
     if source.is_none() {
         let (publisher, source) = channel(QUEUE);
@@ -329,13 +335,7 @@ fn input(source: &Bound<'_, PyAny>, plan: &Plan) -> PyResult<(Input, Option<Memo
         return Ok((if is_stdin { Input::Stdin(source) } else { Input::File(source) }, None));
     }
     let iterator: Bound<'_, PyIterator> = source.try_iter()?;
-    Ok((Input::Events(Events::new(iterator.unbind(), limits.clone())), None))
-}
-
-/// What names a file whose events go on where they were; other sources begin anew.
-fn name_of(source: &Bound<'_, PyAny>) -> Option<String> {
-    let path = source.extract::<PathBuf>().ok().filter(|path| path.as_os_str() != "-")?;
-    Some(std::fs::canonicalize(&path).unwrap_or(path).display().to_string())
+    Ok((Input::Events(Events::new(iterator.unbind(), limits.clone(), goes_on)), None))
 }
 
 fn read_members(plan: &Plan, members: &Bound<'_, PyList>) -> PyResult<Vec<Member>> {

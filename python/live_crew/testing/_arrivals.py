@@ -43,6 +43,8 @@ class Arrivals:
     ends the batch, and only an empty batch ends the input.
     """
 
+    source_name = "test"
+
     def __init__(self, events: Sequence[Event[Any]], known: int, crash_at: int | None) -> None:
         self._events = events
         self._known = known

@@ -17,7 +17,10 @@ def waiting(**options):
 
     @event_handler("tick", **options)
     def talker(event, ctx):
-        deps = {name: value and value["payload"] for name, value in ctx.deps.items()}
+        deps = {
+            name: value["payload"] if isinstance(value, dict) else value
+            for name, value in ctx.deps.items()
+        }
         return {"kind": "talk", "payload": {"deps": deps, "missing": ctx.missing}}
 
     return talker

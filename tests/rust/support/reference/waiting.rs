@@ -42,11 +42,14 @@ impl World<'_> {
                 landings.iter().find(|(s, _)| t + o <= *s && *s <= u).cloned()
             }
             Need::Event { kind, offset: o } => {
-                let binned = |s: &i64| self.events[s].iter().any(|(event, _)| event.kind == *kind);
+                let first = |s: i64| {
+                    let members = self.events.get(&s)?.iter().map(|(event, _)| event);
+                    let of_kind = members.filter(|event| event.kind == *kind);
+                    let first = of_kind.min_by(|a, b| a.order(b))?;
+                    Some((s, format!("{:?}", first.payload)))
+                };
                 let (from, to) = (t + o, (n + (*o).min(0)).min(self.now));
-                (from..=to)
-                    .find(|s| self.events.contains_key(s) && binned(s))
-                    .map(|s| (s, "null".into()))
+                (from..=to).find_map(first)
             }
         };
         self.specs[at].needs.iter().map(met).collect()
