@@ -37,7 +37,7 @@ class Participant:
     def from_crew(cls, name: str, crew: Any, runtime: dict[str, Any]) -> Participant:
         """Anything that reacts, under a given name."""
         handler = as_handler(crew)
-        merged = {"triggers": list(handler.kinds), **handler.options, **runtime, "crew": name}
+        merged = {**_decorated(crew, handler, runtime), **runtime, "crew": name}
         return cls(name, handler, _runtime(merged))
 
     def core(self) -> dict[str, Any]:
@@ -68,10 +68,18 @@ def participants_of(config: LiveConfig) -> Iterator[Participant]:
     for entry in config.crews:
         if entry.python is None:
             raise ConfigError(f"`{entry.path}`: folders of CrewAI crews need `live-crew[crewai]`")
-        handler = as_handler(_import(entry.python, folder))
+        found = _import(entry.python, folder)
+        handler = as_handler(found)
         given = {name: getattr(entry.runtime, name) for name in entry.runtime.model_fields_set}
-        merged = {"triggers": handler.kinds, **handler.options, **given, "crew": entry.name}
+        merged = {**_decorated(found, handler, given), **given, "crew": entry.name}
         yield Participant(entry.name, handler, _runtime(merged))
+
+
+def _decorated(crew: Any, handler: Handler[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What the decorator said. An undecorated function with needs runs when they land (rule C1)."""
+    waits = "needs" in given or "dependencies" in given
+    triggers = [] if waits and not isinstance(crew, Handler) else list(handler.kinds)
+    return {"triggers": triggers, **handler.options}
 
 
 def _runtime(keys: dict[str, Any]) -> CrewRuntime:

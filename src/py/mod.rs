@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
 //! | `crews`, `run` | crews that are Python code |
-//! | `context`, `answers` | what a run reads and writes, what it answered |
+//! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time |
 //! | `plan`, `spec` | crews and settings as Python declares them |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
@@ -13,6 +13,7 @@
 
 mod action;
 mod answers;
+mod changes;
 mod context;
 mod crews;
 mod errors;
