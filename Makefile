@@ -45,8 +45,7 @@ test-wheel: $(VENV)/ready
 ## formatting, lints, types and walls; warnings are errors
 lint: $(VENV)/ready
 	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets --quiet -- -D warnings
-	$(CARGO) clippy --features python --quiet -- -D warnings
+	$(CARGO) clippy --all-targets --features python --quiet -- -D warnings
 	$(CARGO) check --no-default-features --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
