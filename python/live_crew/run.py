@@ -276,9 +276,9 @@ class LiveRun:
 
 def _name_of(source: Any) -> str | None:
     """What names a source that can go on where it was: a file, or one that says so."""
-    if isinstance(source, (str, Path)):
-        return None if source == "-" else str(Path(source).resolve())
     name: str | None = getattr(source, "source_name", None)
+    if name is None and isinstance(source, (str, Path)) and source != "-":
+        return str(Path(source).resolve())
     return name
 
 

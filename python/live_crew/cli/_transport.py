@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import Self
+
 from live_crew.errors import ConfigError, ModelError, TransportError
 from live_crew.models import Event
 
@@ -83,6 +85,20 @@ def _read_stdin(loop: asyncio.AbstractEventLoop, chunks: "asyncio.Queue[bytes]")
             return
 
 
+class FollowedFile(str):
+    """The path of a pipe that gives what is in a file, under the name of that file."""
+
+    __slots__ = ("source_name",)
+
+    source_name: str
+
+    def __new__(cls, pipe: str, followed: Path) -> Self:
+        """Name the pipe after the file, so that a journal knows it again."""
+        made = super().__new__(cls, pipe)
+        made.source_name = str(followed.resolve())
+        return made
+
+
 @contextmanager
 def follow(path: Path, stream: str | None) -> Iterator[str]:
     """A path that gives what is in a file and what is appended later, without an end.
@@ -100,7 +116,7 @@ def follow(path: Path, stream: str | None) -> Iterator[str]:
     # A daemon, since it may wait for a reader that is gone only when the process is.
     threading.Thread(target=_copy, args=arguments, daemon=True).start()
     try:
-        yield f"/dev/fd/{read_end}"
+        yield FollowedFile(f"/dev/fd/{read_end}", path)
     finally:
         over.set()
         os.close(read_end)
