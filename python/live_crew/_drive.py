@@ -156,3 +156,9 @@ async def _within_its_run(coroutine: Awaitable[Any]) -> Any:
         return await coroutine
     except SystemExit as error:
         raise HandlerExit(error.code) from error
+    except KeyboardInterrupt:
+        # The session hands it to the program; the task need not complain that nobody took it.
+        task = asyncio.current_task()
+        if task is not None:
+            task.add_done_callback(asyncio.Task.exception)
+        raise
