@@ -47,6 +47,8 @@ class Drive:
         except asyncio.CancelledError:
             if not self._ended.done():
                 self.session.abort()
+                # An interrupt may have hit between scheduling a step and taking it.
+                self._is_due = False
                 self.step_soon()
                 await asyncio.wait([self._ended])
             if not self._ended.cancelled():
