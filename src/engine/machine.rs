@@ -31,6 +31,8 @@ pub struct Engine {
     pub(super) report: Report,
     /// How much the last slice sent: a good guess for the next.
     pub(super) items_before: usize,
+    /// The instant up to which every decision that was due is made.
+    settled_at: Option<Timestamp>,
     /// While replaying: derived records that the journal must hold next.
     expected: VecDeque<Record>,
     records: Vec<(Timestamp, Record)>,
@@ -175,6 +177,7 @@ impl Engine {
             replaying: false,
             report: Report::default(),
             items_before: 0,
+            settled_at: None,
             expected: VecDeque::new(),
             records: Vec::new(),
             commands: VecDeque::new(),
@@ -195,7 +198,10 @@ impl Engine {
     /// Takes in one input, and makes every decision that is due at `now`.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<(), Rejection> {
         let now = now.max(self.state.now);
-        self.settle(now);
+        // What was due at this instant was decided by the call before.
+        if self.settled_at != Some(now) {
+            self.settle(now);
+        }
         let taken = self.admit(input).map(|record| {
             if let Some(record) = record {
                 self.fold(now, record);
@@ -237,7 +243,7 @@ impl Engine {
 
     /// Folds one record of a journal. Derived records are compared with what was derived.
     pub fn replay(&mut self, at: Timestamp, record: Record) -> Result<(), Divergence> {
-        self.replaying = true;
+        (self.replaying, self.settled_at) = (true, None);
         if record.is_derived() {
             return match self.expected.pop_front() {
                 Some(expected) if expected == record => Ok(()),
@@ -283,6 +289,7 @@ impl Engine {
         while let Some(record) = self.decide(now) {
             self.fold(now, record);
         }
+        self.settled_at = Some(now);
     }
 
     /// Writes a record down and lets it take effect.
