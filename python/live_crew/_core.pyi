@@ -9,12 +9,15 @@ from typing_extensions import Self, TypeVar
 
 __all__ = [
     "Action",
+    "Attempt",
     "Context",
     "Event",
     "Journal",
     "Plan",
     "Run",
     "Session",
+    "Template",
+    "Text",
     "TypedPayload",
     "__version__",
     "check_crew",
@@ -400,11 +403,72 @@ class Journal:
     def digests(self, stream: str) -> list[tuple[int, str]]:
         """The digest chain: slice and digest of every commit."""
 
+    def attempts(
+        self,
+        stream: str,
+        plan: Plan,
+        members: list[tuple[str, Callable[..., Any], str, bool, Callable[[Any], Any] | None]],
+        *,
+        first: int | None = None,
+        last: int | None = None,
+    ) -> list[Attempt]:
+        """Every attempt that started in a slice from `first` to `last`, with what it was given and
+        what came of it; `members` are as in a session.
+        """
+
     def verify(self, stream: str) -> dict[str, Any]:
         """Recomputes every digest of a stream."""
 
     def difference(self, other: Journal, stream: str) -> dict[str, Any] | None:
         """The first difference of a stream in two journals; `None` if there is none."""
+
+@final
+class Attempt:
+    """What a run was given then, and what came of it then."""
+
+    @property
+    def crew(self) -> str: ...
+    @property
+    def slice(self) -> int: ...
+    @property
+    def stream_id(self) -> str: ...
+    @property
+    def run(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def event(self) -> Any: ...
+    @property
+    def ctx(self) -> Context | None: ...
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What came of it then."""
+
+    def compare(self, answer: Any) -> dict[str, Any] | None:
+        """How an answer differs from what was recorded; `None` if it does not."""
+
+    def compare_failure(self, error: BaseException) -> dict[str, Any] | None:
+        """The same for an exception."""
+
+@final
+class Template:
+    """JSON whose strings may hold `{{ expressions }}`. What they give is never read as a
+    template.
+    """
+
+    def __new__(cls, source: Any) -> Self: ...
+    def render(self, **names: Any) -> Any:
+        """Fills in; the keywords are the names that expressions may use."""
+
+@final
+class Text:
+    """What a model wrote: an answer in which JSON is looked for, as `emits.parse` says (A2)."""
+
+    def __new__(cls, text: str) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    def json(self) -> Any | None:
+        """The JSON value in it, as `emits.parse: json` finds it; `None` without one."""
 
 @final
 class Run:
@@ -427,13 +491,19 @@ class Run:
         """The stream."""
 
     @property
+    def run(self) -> str:
+        """Which run it is: trigger slice and place."""
+
+    @property
     def attempt(self) -> int:
         """Which attempt it is, from 1."""
 
-    def complete(self, answer: Any) -> None:
-        """Gives the answer; from any thread. Only the first one counts."""
+    def complete(self, answer: Any, notes: list[Any] | None = None) -> None:
+        """Gives the answer; from any thread. Only the first one counts. `notes` is a list of what
+        was seen while it ran.
+        """
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, notes: list[Any] | None = None) -> None:
         """Says that it failed."""
 
     def __call__(self, task: Any) -> None:

@@ -45,7 +45,7 @@ class Orchestrator:
         self._journal = self._settings.open_journal()
         self._run: LiveRun | None = None
         self._result: RunResult | None = None
-        for participant in participants_of(self._settings.config):
+        for participant in participants_of(self._settings.config, self._settings.model):
             self._add(participant)
 
     # -- made from files -------------------------------------------------------------------
@@ -75,10 +75,19 @@ class Orchestrator:
         return made
 
     def register_crew(self, name: str, crew: Any, triggers: object = None, **runtime: Any) -> None:
-        """Add a crew under a name; keywords are the keys of `runtime.yaml`."""
+        """Add a crew under a name; keywords are the keys of `runtime.yaml`.
+
+        A crew is a `Crew`, a `@CrewBase` class or instance, something that returns one when it is
+        called without arguments, the folder of one, or a handler. It is never changed: each run is
+        a copy. `llm` may be an object too.
+        """
         if triggers is not None:
             runtime["triggers"] = [triggers] if isinstance(triggers, str) else list(triggers)  # type: ignore[call-overload]
-        self._add(Participant.from_crew(name, crew, runtime))
+        settings = self._settings
+        made = Participant.from_crew(
+            name, crew, runtime, config=settings.config, model=settings.model
+        )
+        self._add(made)
 
     def with_crews(self, crews: Mapping[str, Any]) -> Orchestrator:
         """Add several: a name to a handler, or to a mapping with `crew` and `runtime.yaml` keys."""

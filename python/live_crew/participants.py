@@ -1,4 +1,4 @@
-"""What takes part in a plan: a name, something to call, and how it is scheduled."""
+"""What takes part in a plan: a name, what does its runs, and how it is scheduled."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from live_crew.crews.template import is_crew_like
 from live_crew.errors import ConfigError
 from live_crew.handlers import Handler, as_handler
 
 if TYPE_CHECKING:
     from live_crew._workers import Workers
-    from live_crew.config import CrewRuntime, LiveConfig
+    from live_crew.config import CrewEntry, CrewRuntime, LiveConfig
+    from live_crew.crews.reactor import CrewReactor
 
 __all__ = ["Participant", "participants_of"]
 
 
 @dataclass(frozen=True)
 class Participant:
-    """One crew of a plan."""
+    """One crew of a plan: a handler, or a crew of CrewAI."""
 
     name: str
-    handler: Handler[..., Any]
+    does: Handler[..., Any] | CrewReactor
     runtime: CrewRuntime
 
     @classmethod
@@ -34,24 +36,41 @@ class Participant:
         return cls(handler.name, handler, _runtime(runtime))
 
     @classmethod
-    def from_crew(cls, name: str, crew: Any, runtime: dict[str, Any]) -> Participant:
+    def from_crew(
+        cls, name: str, crew: Any, runtime: dict[str, Any], *, config: LiveConfig, model: object
+    ) -> Participant:
         """Anything that reacts, under a given name."""
+        if crew is None or is_crew_like(crew):
+            own = runtime.pop("llm", None)
+            given = own if own is not None and not isinstance(own, (str, dict)) else model
+            said = {} if given is own or own is None else {"llm": own}
+            made = _runtime(
+                {"triggers": _no_triggers(name, runtime), **runtime, **said, "crew": name}
+            )
+            return cls(name, _reactor(name, crew, made, config, given), made)
         handler = as_handler(crew)
         merged = {**_decorated(crew, handler, runtime), **runtime, "crew": name}
         return cls(name, handler, _runtime(merged))
 
+    @property
+    def crew(self) -> CrewReactor | None:
+        """The crew, if it is one of CrewAI."""
+        return None if isinstance(self.does, Handler) else self.does
+
     def core(self) -> dict[str, Any]:
         """What the core schedules it by."""
-        return {**self.runtime.core(), "crew": self.name, "fingerprint": self.handler.fingerprint}
+        return {**self.runtime.core(), "crew": self.name, "fingerprint": self.does.fingerprint}
 
     def member(self, pace: str, workers: Workers) -> tuple[str, Callable[..., Any], str, bool, Any]:
         """What the core calls for each run, and how.
 
         A plain function runs on the thread of the loop while time is virtual and it has no
         deadline: nothing in its stream could go on without it. Else it gets a thread, so that
-        neither the clock nor other streams wait for it.
+        neither the clock nor other streams wait for it. Crews of CrewAI have a lane of their own.
         """
-        handler = self.handler
+        handler = self.does
+        if not isinstance(handler, Handler):
+            return (self.name, handler.submitter(), "submit", True, None)
         typed = handler.event_type.model_validate if handler.event_type else None
         if handler.is_async:
             return (self.name, handler.function, "task", handler.takes_context, typed)
@@ -61,18 +80,44 @@ class Participant:
         return (self.name, submit, "submit", True, typed)
 
 
-def participants_of(config: LiveConfig) -> Iterator[Participant]:
+def participants_of(config: LiveConfig, model: object = None) -> Iterator[Participant]:
     """The crews that a configuration lists."""
-    source = config.origins.of(("crews",)).source
-    folder = Path(source.document.file).resolve().parent if source else Path.cwd()
+    folder = _folder_of(config)
     for entry in config.crews:
-        if entry.python is None:
-            raise ConfigError(f"`{entry.path}`: folders of CrewAI crews need `live-crew[crewai]`")
-        found = _import(entry.python, folder)
-        handler = as_handler(found)
-        given = {name: getattr(entry.runtime, name) for name in entry.runtime.model_fields_set}
-        merged = {**_decorated(found, handler, given), **given, "crew": entry.name}
-        yield Participant(entry.name, handler, _runtime(merged))
+        yield _participant(entry, config, folder, model)
+
+
+def _participant(entry: CrewEntry, config: LiveConfig, folder: Path, model: object) -> Participant:
+    source: Any = entry.path
+    if entry.path is not None:
+        from live_crew.crews.folder import has_crew_files
+
+        if not has_crew_files(entry.path) and entry.runtime.user_template is not None:
+            source = None
+    if entry.python is not None:
+        source = _import(entry.python, folder)
+    if source is None or is_crew_like(source):
+        reactor = _reactor(entry.name, source, entry.runtime, config, model)
+        return Participant(entry.name, reactor, entry.runtime)
+    handler = as_handler(source)
+    given = {name: getattr(entry.runtime, name) for name in entry.runtime.model_fields_set}
+    merged = {**_decorated(source, handler, given), **given, "crew": entry.name}
+    return Participant(entry.name, handler, _runtime(merged))
+
+
+def _reactor(
+    name: str, source: Any, runtime: CrewRuntime, config: LiveConfig, model: object
+) -> CrewReactor:
+    from live_crew.crews.reactor import CrewReactor, model_for
+
+    chosen = model_for(runtime, model, config.llm, _folder_of(config))
+    return CrewReactor(name, source, runtime, model=chosen)
+
+
+def _folder_of(config: LiveConfig) -> Path:
+    """Where relative names in a configuration start."""
+    source = config.origins.of(("crews",)).source
+    return Path(source.document.file).resolve().parent if source else Path.cwd()
 
 
 def _decorated(crew: Any, handler: Handler[..., Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +125,16 @@ def _decorated(crew: Any, handler: Handler[..., Any], given: dict[str, Any]) -> 
     waits = "needs" in given or "dependencies" in given
     triggers = [] if waits and not isinstance(crew, Handler) else list(handler.kinds)
     return {"triggers": triggers, **handler.options}
+
+
+def _no_triggers(name: str, runtime: dict[str, Any]) -> list[str]:
+    """A crew costs money: it says what wakes it. One with needs may leave that to them (C1)."""
+    if not {"triggers", "needs", "dependencies"} & set(runtime):
+        raise ConfigError(
+            f"crew `{name}` never runs; say what wakes it with `triggers=[…]`, "
+            "or with `needs` what it waits for"
+        )
+    return []
 
 
 def _runtime(keys: dict[str, Any]) -> CrewRuntime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ class Settings:
     events: EventTransport | None = None
     actions: ActionTransport | None = None
     backend: ContextBackend | None = None
+    model: object = None
 
     @classmethod
     def of(cls, config: LiveConfig | str | Path | None, given: dict[str, Any]) -> Settings:
@@ -43,6 +44,11 @@ class Settings:
             actions = transport if isinstance(transport, ActionTransport) else None
         if isinstance(given.get("context"), ContextBackend):
             backend = given.pop("context")
+        model = given.get("llm")
+        if model is not None and not isinstance(model, (str, Mapping)):
+            given.pop("llm")
+        else:
+            model = None
         journal = given.get("journal")
         if isinstance(journal, (str, Path)):
             given["journal"] = {"path": str(journal)}
@@ -52,9 +58,9 @@ class Settings:
                 raise ConfigError(
                     f"{names} cannot be given beside a loaded config; give them to `load_config`"
                 )
-            return cls(config, events, actions, backend)
+            return cls(config, events, actions, backend, model)
         loaded = make_config(**given) if config is None else load_config(config, **given)
-        return cls(loaded, events, actions, backend)
+        return cls(loaded, events, actions, backend, model)
 
     @property
     def relays(self) -> bool:

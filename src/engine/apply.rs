@@ -35,6 +35,9 @@ impl Engine {
                 self.state.counters.stale += 1;
                 self.note(|| Fact::Stale { run, attempt });
             }
+            Record::Notes { run, attempt, notes } => {
+                self.note(|| Fact::Noted { run, attempt, notes });
+            }
             Record::Timer(timer) => self.fire(timer),
             Record::Control(control) => self.take_control(&control),
             Record::Published(through) => self.published(through),

@@ -17,6 +17,7 @@ impl Engine {
             } else {
                 Record::Stale { run, attempt }
             }),
+            Input::Notes { run, attempt, notes } => Some(Record::Notes { run, attempt, notes }),
             Input::Published(through) => Some(Record::Published(through)),
             Input::Control(control) => {
                 let (Control::Enable(name) | Control::Disable(name)) = &control;

@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Context, CrewIx, Diff, Digest, Failure, Kind, LatePolicy, Payload, Reason, RunId, Slice,
+    Context, CrewIx, Diff, Digest, Failure, Job, Kind, LatePolicy, Payload, Reason, RunId, Slice,
 };
 
 /// One thing that became true.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the fields are the words of the sentence above each variant")]
 pub enum Fact {
     /// A run was made in a slice.
@@ -31,6 +31,10 @@ pub enum Fact {
         message: Option<String>,
         missing: Vec<String>,
     },
+    /// What an attempt was given, to run it again.
+    Given { job: Box<Job> },
+    /// What was seen of an attempt while it ran: a JSON list.
+    Noted { run: RunId, attempt: u32, notes: Payload },
     /// An answer came after its time.
     Stale { run: RunId, attempt: u32 },
     /// A crew stops at a slice, for a while or for good.

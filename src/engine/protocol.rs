@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Arrived, CrewName, Digest, Event, Failure, Job, LatePolicy, Outcome, RunId, Slice,
-    Timestamp,
+    Action, Arrived, CrewName, Digest, Event, Failure, Job, LatePolicy, Outcome, Payload, RunId,
+    Slice, Timestamp,
 };
 
 /// What the world tells the engine.
@@ -27,6 +27,15 @@ pub enum Input {
         attempt: u32,
         /// What came of it.
         outcome: Outcome,
+    },
+    /// What was seen of an attempt while it ran. It is kept for readers and decides nothing.
+    Notes {
+        /// Which run.
+        run: RunId,
+        /// Which attempt of it.
+        attempt: u32,
+        /// A JSON list.
+        notes: Payload,
     },
     /// Parcels up to this number are published.
     Published(u64),
@@ -110,6 +119,15 @@ pub enum Record {
         slice: Slice,
         /// The digest of everything up to it.
         digest: Digest,
+    },
+    /// What was seen of an attempt while it ran; in no digest.
+    Notes {
+        /// Which run.
+        run: RunId,
+        /// Which attempt of it.
+        attempt: u32,
+        /// A JSON list.
+        notes: Payload,
     },
 }
 

@@ -87,7 +87,7 @@ impl Engine {
 
     /// Hands a run under way to whoever does the work.
     pub(super) fn command_start(&mut self, crew: CrewIx, at: usize) {
-        if self.replaying {
+        if self.replaying && self.facts.is_none() {
             return;
         }
         let running = &self.state.crews[crew.at()].running[at];
@@ -104,7 +104,11 @@ impl Engine {
             view: running.view.readable(access),
             met: running.run.met.clone(),
         };
-        self.command(Command::Start(Box::new(job)));
+        if self.replaying {
+            self.note(|| Fact::Given { job: Box::new(job) });
+        } else {
+            self.command(Command::Start(Box::new(job)));
+        }
     }
 
     /// Rule X1: the last commit, what needed crews changed in this slice, what the crew's own

@@ -13,6 +13,7 @@ use super::{
     action::Action,
     context::RunContext,
     json::{from_python, to_json, to_python},
+    template::Text,
     time::to_text,
 };
 use crate::{
@@ -35,6 +36,11 @@ impl Reader {
     pub(super) fn new(crew: CrewName, emits: Emits, limits: &Limits) -> Self {
         let json = JsonLimits { depth: limits.json_depth, bytes: limits.event_bytes };
         Self { crew, emits, limits: limits.clone(), json, last_kind: None }
+    }
+
+    /// Another one for the same crew.
+    pub(super) fn again(&self) -> Self {
+        Self::new(self.crew.clone(), self.emits.clone(), &self.limits)
     }
 
     /// The outcome of a run that returned `value`.
@@ -130,9 +136,14 @@ impl Reader {
         context: Option<&Bound<'_, RunContext>>,
         trigger: Option<&Payload>,
     ) -> Result<Output, Refused> {
-        let value = plain(value, &self.limits)?;
-        let answer = to_json(&value, &self.json)
-            .map_err(|error| Refused::Answer(error.message("output")))?;
+        let answer = match value.cast::<Text>() {
+            Ok(text) => Answer::Raw(text.get().text.clone()),
+            Err(_) => {
+                let value = plain(value, &self.limits)?;
+                let value = to_json(&value, &self.json);
+                Answer::Value(value.map_err(|error| Refused::Answer(error.message("output")))?)
+            }
+        };
         let templated = self.emits.payload.is_some() || self.emits.context.is_some();
         let (mut event, mut ctx) = (Json::Null, Json::Null);
         if templated {
@@ -146,7 +157,7 @@ impl Reader {
         }
         let event = Json::Object(crate::json::Object::unit("payload".into(), event));
         let scope = Scope { event: &event, ctx: &ctx };
-        read_output(&self.crew, Answer::Value(answer), &self.emits, scope, &self.limits)
+        read_output(&self.crew, answer, &self.emits, scope, &self.limits)
             .map_err(|error| Refused::Answer(error.to_string()))
     }
 }

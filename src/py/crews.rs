@@ -62,6 +62,7 @@ pub(super) struct Finished {
     pub(super) attempt: u32,
     pub(super) result: PyResult<Py<PyAny>>,
     pub(super) job: Given,
+    pub(super) notes: Option<crate::engine::Payload>,
 }
 
 /// What a run was given.
@@ -82,40 +83,9 @@ impl Members {
         Self { plan, all: members, pulse, spawn, back, finished, under_way: HashMap::new() }
     }
 
-    fn given(&self, py: Python<'_>, stream: &StreamId, job: &Job) -> PyResult<Given> {
-        let member = &self.all[job.run.crew.0 as usize];
-        let spec = &self.plan.crew(job.run.crew).spec;
-        let make = |arrived| -> PyResult<Py<PyAny>> {
-            let event = Event::from_arrived(py, stream, arrived)?.into_any();
-            match &member.typed {
-                Some(typed) => typed.call1(py, (event,)),
-                None => Ok(event),
-            }
-        };
-        let first = job.triggers.iter().next();
-        let (event, events) = if spec.batch == Batch::Slice {
-            let events: PyResult<Vec<_>> = job.triggers.iter().map(make).collect();
-            let events = PyList::new(py, events?)?;
-            (events.clone().into_any().unbind(), Some(events.unbind()))
-        } else {
-            let event = first.map_or_else(|| Ok(py.None()), make)?;
-            let events = member
-                .takes_context
-                .then(|| first.map(|_| PyList::new(py, [&event]).map(Bound::unbind)).transpose());
-            (event, events.transpose()?.flatten())
-        };
-        let limits = &self.plan.settings.limits;
-        let json = JsonLimits { depth: limits.json_depth, bytes: limits.event_bytes };
-        let context = member
-            .takes_context
-            .then(|| Py::new(py, RunContext::new(stream, spec, job, json, events)))
-            .transpose()?;
-        let payload = first.map(|first| first.event.payload.clone());
-        Ok(Given { event, context, payload })
-    }
-
     fn begin(&mut self, py: Python<'_>, stream: &StreamId, job: &Job) -> PyResult<Started> {
-        let given = self.given(py, stream, job)?;
+        let member = &self.all[job.run.crew.0 as usize];
+        let given = given(py, &self.plan, member, stream, job)?;
         let member = &mut self.all[job.run.crew.0 as usize];
         if member.style == Style::Submit {
             let run = self.ticket(py, stream, job, given)?;
@@ -207,7 +177,7 @@ impl Crews for Members {
             // The sender is here as well, so this does not happen.
             return std::future::pending().await;
         };
-        let Finished { stream, run, attempt, result, job } = finished;
+        let Finished { stream, run, attempt, result, job, notes } = finished;
         let outcome = Python::attach(|py| {
             self.under_way.remove(&(stream.clone(), run, attempt));
             match result {
@@ -218,12 +188,50 @@ impl Crews for Members {
                 Err(error) => self.raised(py, &stream, run, attempt, error),
             }
         });
-        Back { stream, run, attempt, outcome }
+        Back { stream, run, attempt, outcome, notes }
     }
 
     async fn breathe(&mut self) {
         self.pulse.breathe().await;
     }
+}
+
+/// What a run gets to see, as Python objects.
+pub(super) fn given(
+    py: Python<'_>,
+    plan: &Plan,
+    member: &Member,
+    stream: &StreamId,
+    job: &Job,
+) -> PyResult<Given> {
+    let spec = &plan.crew(job.run.crew).spec;
+    let make = |arrived| -> PyResult<Py<PyAny>> {
+        let event = Event::from_arrived(py, stream, arrived)?.into_any();
+        match &member.typed {
+            Some(typed) => typed.call1(py, (event,)),
+            None => Ok(event),
+        }
+    };
+    let first = job.triggers.iter().next();
+    let (event, events) = if spec.batch == Batch::Slice {
+        let events: PyResult<Vec<_>> = job.triggers.iter().map(make).collect();
+        let events = PyList::new(py, events?)?;
+        (events.clone().into_any().unbind(), Some(events.unbind()))
+    } else {
+        let event = first.map_or_else(|| Ok(py.None()), make)?;
+        let events = member
+            .takes_context
+            .then(|| first.map(|_| PyList::new(py, [&event]).map(Bound::unbind)).transpose());
+        (event, events.transpose()?.flatten())
+    };
+    let limits = &plan.settings.limits;
+    let json = JsonLimits { depth: limits.json_depth, bytes: limits.event_bytes };
+    let context = member
+        .takes_context
+        .then(|| Py::new(py, RunContext::new(stream, spec, job, json, events)))
+        .transpose()?;
+    let payload = first.map(|first| first.event.payload.clone());
+    Ok(Given { event, context, payload })
 }
 
 /// Whether a plain function answered with a coroutine all the same.

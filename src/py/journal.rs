@@ -2,13 +2,19 @@
 
 use std::{path::PathBuf, sync::Mutex};
 
-use pyo3::{prelude::*, types::PyDict};
+use pyo3::{
+    prelude::*,
+    types::{PyDict, PyList},
+};
 use pythonize::pythonize;
 
 use super::{
+    attempt::Attempt,
     errors::{journal_error, runtime_error},
     io::{block_on, json_text},
     json::json_to_python,
+    plan::Plan,
+    session::read_members,
     stores::AnyStore,
 };
 use crate::{
@@ -147,6 +153,41 @@ impl Journal {
         let stream = stream_id(stream)?;
         let chain = self.ask(py, async |store| runtime::digests(store, &stream).await)?;
         Ok(chain.iter().map(|(slice, digest)| (slice.0, digest.to_string())).collect())
+    }
+
+    /// Every attempt that started in a slice from `first` to `last`, with what it was given and what
+    /// came of it; `members` are as in a session.
+    #[pyo3(signature = (stream, plan, members, *, first = None, last = None))]
+    fn attempts(
+        &self,
+        py: Python<'_>,
+        stream: &str,
+        plan: &Plan,
+        members: &Bound<'_, PyList>,
+        first: Option<i64>,
+        last: Option<i64>,
+    ) -> PyResult<Vec<Attempt>> {
+        let stream = stream_id(stream)?;
+        let members = read_members(plan, members)?;
+        let slices = |slice: Slice| {
+            first.is_none_or(|first| first <= slice.0) && last.is_none_or(|last| slice.0 <= last)
+        };
+        let mut found = Vec::new();
+        self.ask(py, async |store| {
+            runtime::attempts(store, &stream, slices, |then, attempt| {
+                let name = then.crew(attempt.job.run.crew).spec.name.clone();
+                found.push((name, attempt));
+            })
+            .await
+        })?;
+        let now = &plan.checked;
+        let known = found.into_iter().filter_map(|(name, mut attempt)| {
+            // A crew of then that is no more has nothing to run.
+            attempt.job.run.crew = now.find(name.as_str())?;
+            let member = &members[attempt.job.run.crew.0 as usize];
+            Some(Attempt::new(py, now, member, member.reader.again(), &stream, attempt))
+        });
+        known.collect()
     }
 
     /// Recomputes every digest of a stream.

@@ -3,16 +3,18 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
-//! | `crews`, `run` | crews that are Python code |
+//! | `crews`, `run`, `attempt` | crews that are Python code, their runs, and those run again |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time |
 //! | `plan`, `spec` | crews and settings as Python declares them |
+//! | `template` | templates, and text that a model wrote |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
 //! | `event`, `action`, `events` | the models; `model`, `fields`, `payload`, `time` are what they share |
 //! | `json` | Python values to canonical JSON and back |
 
 mod action;
 mod answers;
+mod attempt;
 mod changes;
 mod context;
 mod crews;
@@ -35,6 +37,7 @@ mod session;
 mod spec;
 mod stores;
 mod summary;
+mod template;
 mod time;
 
 use pyo3::prelude::*;
@@ -49,10 +52,13 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fields::register(module)?;
     payload::register(module)?;
     time::register(module)?;
+    module.add_class::<attempt::Attempt>()?;
     module.add_class::<context::RunContext>()?;
     module.add_class::<journal::Journal>()?;
     module.add_class::<plan::Plan>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<session::Session>()?;
+    module.add_class::<template::Template>()?;
+    module.add_class::<template::Text>()?;
     Ok(())
 }

@@ -8,8 +8,12 @@ use tokio::sync::mpsc;
 use super::{
     context::RunContext,
     crews::{Finished, Given},
+    json::from_python,
 };
-use crate::engine::{Job, RunId, StreamId};
+use crate::{
+    engine::{Job, Payload, RunId, StreamId},
+    json::JsonLimits,
+};
 
 /// One run, for whoever does it: what it is given, and where its answer goes.
 #[pyclass(frozen, module = "live_crew._core")]
@@ -27,7 +31,7 @@ pub(super) struct Run {
     event: Py<PyAny>,
     #[pyo3(get)]
     ctx: Option<Py<RunContext>>,
-    payload: Option<crate::engine::Payload>,
+    payload: Option<Payload>,
     finished: mpsc::UnboundedSender<Finished>,
     is_done: AtomicBool,
 }
@@ -54,7 +58,7 @@ impl Run {
         }
     }
 
-    fn tell(&self, py: Python<'_>, result: PyResult<Py<PyAny>>) {
+    fn tell(&self, py: Python<'_>, result: PyResult<Py<PyAny>>, notes: Option<Payload>) {
         if self.is_done.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -62,7 +66,7 @@ impl Run {
         let job = Given { event: self.event.clone_ref(py), context, payload: self.payload.clone() };
         let (stream, run, attempt) = (self.stream.clone(), self.id, self.attempt);
         // Nobody listens any more when the session is over.
-        let _told = self.finished.send(Finished { stream, run, attempt, result, job });
+        let _told = self.finished.send(Finished { stream, run, attempt, result, job, notes });
     }
 }
 
@@ -74,25 +78,53 @@ impl Run {
         self.stream.as_str()
     }
 
+    /// Which run it is: trigger slice and place.
+    #[getter]
+    fn run(&self) -> String {
+        self.id.key.to_string()
+    }
+
     /// Which attempt it is, from 1.
     #[getter]
     fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Gives the answer; from any thread. Only the first one counts.
-    fn complete(&self, py: Python<'_>, answer: Py<PyAny>) {
-        self.tell(py, Ok(answer));
+    /// Gives the answer; from any thread. Only the first one counts. `notes` is a list of what
+    /// was seen while it ran.
+    #[pyo3(signature = (answer, notes = None))]
+    fn complete(
+        &self,
+        py: Python<'_>,
+        answer: Py<PyAny>,
+        notes: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let notes = notes.map(read_notes).transpose()?;
+        self.tell(py, Ok(answer), notes);
+        Ok(())
     }
 
     /// Says that it failed.
-    fn fail(&self, py: Python<'_>, error: Bound<'_, PyAny>) {
-        self.tell(py, Err(PyErr::from_value(error)));
+    #[pyo3(signature = (error, notes = None))]
+    fn fail(
+        &self,
+        py: Python<'_>,
+        error: Bound<'_, PyAny>,
+        notes: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let notes = notes.map(read_notes).transpose()?;
+        self.tell(py, Err(PyErr::from_value(error)), notes);
+        Ok(())
     }
 
     /// Called by the task that does it.
     fn __call__(&self, task: &Bound<'_, PyAny>) {
         let py = task.py();
-        self.tell(py, task.call_method0(intern!(py, "result")).map(Bound::unbind));
+        self.tell(py, task.call_method0(intern!(py, "result")).map(Bound::unbind), None);
     }
+}
+
+fn read_notes(notes: &Bound<'_, PyAny>) -> PyResult<Payload> {
+    let limits = JsonLimits::default();
+    from_python(notes, &limits).map_err(|error| error.into_error(notes.py(), "notes"))
 }

@@ -338,7 +338,7 @@ fn input(
     Ok((Input::Events(Events::new(iterator.unbind(), limits.clone(), goes_on)), None))
 }
 
-fn read_members(plan: &Plan, members: &Bound<'_, PyList>) -> PyResult<Vec<Member>> {
+pub(super) fn read_members(plan: &Plan, members: &Bound<'_, PyList>) -> PyResult<Vec<Member>> {
     let mut by_name = std::collections::BTreeMap::new();
     for member in members {
         let (name, call, style, takes_context, typed): (

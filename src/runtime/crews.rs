@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::engine::{CrewIx, Job, Outcome, RunId, StreamId};
+use crate::engine::{CrewIx, Job, Outcome, Payload, RunId, StreamId};
 
 /// What became of handing over a job.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Back {
     pub attempt: u32,
     /// What came of it.
     pub outcome: Outcome,
+    /// What was seen of it while it ran, as a JSON list.
+    pub notes: Option<Payload>,
 }
 
 /// Runs crews: handlers, CrewAI crews, remote runners.

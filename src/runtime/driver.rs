@@ -257,7 +257,10 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let Some(&ix) = self.by_name.get(&back.stream) else {
             return;
         };
-        let Back { run, attempt, outcome, .. } = back;
+        let Back { run, attempt, outcome, notes, .. } = back;
+        if let Some(notes) = notes {
+            self.tell(ix, now, Input::Notes { run, attempt, notes });
+        }
         let outcome = redacted(outcome, &self.plan);
         self.tell(ix, now, Input::Result { run, attempt, outcome });
     }

@@ -45,6 +45,8 @@ pub struct Story {
     pub outcome: Option<&'static str>,
     /// What is said about the end.
     pub message: Option<String>,
+    /// What was seen of each attempt while it ran.
+    pub notes: Vec<(u32, Json)>,
 }
 
 /// Explains a crew in a slice from the records the journal still holds.
@@ -116,6 +118,12 @@ impl Seen {
                 let story = self.story(crew, run.key);
                 (story.ended, story.outcome) = (Some(slice.0), Some(reason.as_str()));
                 story.message = message;
+            }
+            Fact::Noted { run, attempt, notes } if run.crew == self.ix => {
+                let limits = JsonLimits { depth: usize::MAX, bytes: usize::MAX };
+                if let Ok(notes) = parse(notes.as_bytes(), &limits) {
+                    self.story(crew, run.key).notes.push((attempt, notes));
+                }
             }
             Fact::Accumulated { crew, slice, until } if crew == self.ix && slice == self.slice => {
                 self.why = Some(format!(

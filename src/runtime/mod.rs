@@ -9,9 +9,10 @@
 //! | `crews` | [`Crews`]: who does the runs |
 //! | `clock`, `stop`, `options` | time, drain and abort, settings |
 //! | `ingress`, `outgoing` | what may come in, what goes out |
-//! | `replay` | folding a journal again: `verify` |
+//! | `replay`, `attempts` | folding a journal again: `verify`; what runs were given, to run them again |
 //! | `explain`, `history`, `difference` | why a crew ran, who wrote a key, where two journals part |
 
+mod attempts;
 mod clock;
 mod crews;
 mod difference;
@@ -28,6 +29,7 @@ mod settle;
 mod stop;
 mod stream;
 
+pub use attempts::{Attempt, attempts};
 pub use clock::{Clock, SystemClock};
 pub use crews::{Back, Crews, Inline, Started};
 pub use difference::{Difference, first_difference};

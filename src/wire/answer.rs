@@ -37,6 +37,11 @@ pub(super) fn read_answer(
     }
 }
 
+/// The JSON value in a text, if there is one (rule A2).
+pub fn find_json(text: &str, limits: &JsonLimits) -> Option<Json> {
+    first_value(text, limits).ok().flatten()
+}
+
 fn as_text(text: &str) -> Json {
     Json::Object(Object::unit("text".into(), text.into()))
 }

@@ -23,7 +23,7 @@ mod suggest;
 mod template;
 mod timestamp;
 
-pub use answer::Parse;
+pub use answer::{Parse, find_json};
 pub use emission::{write_action, write_error, write_late};
 pub use event::{EventReader, parse_event, write_event};
 pub use event_error::{EventError, EventProblem};

@@ -102,9 +102,9 @@ fn fill(
     scope: Scope<'_>,
     at: &str,
 ) -> Result<Json, OutputError> {
-    template
-        .render(output, scope.event, scope.ctx)
-        .map_err(|error| OutputProblem::Template(error).at(at))
+    let names = [("ctx", scope.ctx), ("event", scope.event), ("output", output)];
+    let names = names.into_iter().map(|(name, value)| (Arc::from(name), value.clone())).collect();
+    template.render(&names).map_err(|error| OutputProblem::Template(error).at(at))
 }
 
 struct Mapping<'a> {

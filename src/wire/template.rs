@@ -1,4 +1,4 @@
-//! JSON whose strings may hold expressions over `output`, `event` and `ctx` (rule A3).
+//! JSON whose strings may hold expressions over names such as `output`, `event` and `ctx` (rule A3).
 
 use std::{fmt, sync::Arc};
 
@@ -22,7 +22,7 @@ pub struct Template(Json);
 
 /// An expression that cannot be read, or names something that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("template `{template}`: {reason}; it may use `output`, `event` and `ctx`")]
+#[error("template `{template}`: {reason}")]
 pub struct TemplateError {
     /// The string it is about, cut to 60 characters.
     pub template: String,
@@ -51,16 +51,13 @@ impl Template {
     }
 
     /// Fills in. What an expression gives is never read as a template again.
-    pub(super) fn render(
-        &self,
-        output: &Json,
-        event: &Json,
-        ctx: &Json,
-    ) -> Result<Json, TemplateError> {
-        let names = [("ctx", ctx), ("event", event), ("output", output)];
-        let names = names.into_iter().map(|(name, value)| (Arc::from(name), value.clone()));
-        let scope = to_value(&Json::Object(names.collect()));
-        render(&environment(), &self.0, &scope)
+    pub fn render(&self, scope: &json::Object) -> Result<Json, TemplateError> {
+        let filled = render(&environment(), &self.0, &to_value(&Json::Object(scope.clone())));
+        filled.map_err(|mut error| {
+            let names: Vec<String> = scope.keys().map(|name| format!("`{name}`")).collect();
+            error.reason = format!("{}; it may use {}", error.reason, names.join(", "));
+            error
+        })
     }
 }
 

@@ -10,7 +10,9 @@ fn render_with_output(template: &str, output: &Json) -> Result<String, TemplateE
     let template = Template::new(template.into())?;
     let event = json(r#"{"kind":"goal","payload":{"team":"Home","minute":83}}"#);
     let ctx = json(r#"{"score":{"home":2,"away":1},"names":["a","b"]}"#);
-    template.render(output, &event, &ctx).map(|value| format!("{value:?}"))
+    let scope = [("ctx", &ctx), ("event", &event), ("output", output)];
+    let scope = scope.into_iter().map(|(name, value)| (Arc::from(name), value.clone())).collect();
+    template.render(&scope).map(|value| format!("{value:?}"))
 }
 
 fn rendered(template: &str) -> Result<String, TemplateError> {
@@ -44,7 +46,7 @@ fn a3_strings_are_filled_in_and_a_sole_expression_keeps_its_type() {
 #[test]
 fn a3_templates_reach_into_lists_and_objects_and_leave_keys_alone() {
     let template = Template::new(json(r#"{"{{k}}":["{{ output }}",{"a":"x{{ event }}"}],"n":1}"#));
-    let value = template.unwrap().render(&json("1"), &json("2"), &Json::Null).unwrap();
+    let value = template.unwrap().render(&json::Object::unit("output".into(), json("1"))).unwrap();
     assert_eq!(value, json(r#"{"{{k}}":[1,{"a":"x2"}],"n":1}"#));
 }
 

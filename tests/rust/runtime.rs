@@ -207,7 +207,7 @@ impl Hand {
 
     fn answer(&self, (stream, job): (StreamId, Job)) {
         let outcome = echo(&stream, &job);
-        let back = Back { stream, run: job.run, attempt: job.attempt, outcome };
+        let back = Back { stream, run: job.run, attempt: job.attempt, outcome, notes: None };
         self.answers.send(back).unwrap();
     }
 }

@@ -50,8 +50,11 @@ class CrewLine(Section):
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> "CrewLine":
-        if self.path is None and self.python is None:
-            refuse_parts([((), "names no crew; add `path: …` or `python: package.module:name`")])
+        if self.path is None and self.python is None and self.runtime is None:
+            ways = (
+                "`path: …`, `python: package.module:name`, or `runtime: …` with a `user_template`"
+            )
+            refuse_parts([((), f"names no crew; add {ways}")])
         if self.path is not None and self.python is not None:
             refuse_parts([(("python",), "is a second place of the crew beside `path`; remove one")])
         return self
@@ -61,6 +64,8 @@ class CrewLine(Section):
         """The name of a crew that says none."""
         if self.python is not None:
             return self.python.rpartition(":")[2].rpartition(".")[2]
+        if self.path is None:
+            return str(self.runtime).rpartition("/")[2].partition(".")[0]
         return Path(os.path.abspath(self.path or "")).name  # noqa: PTH100 - keeps symlinks
 
 

@@ -113,7 +113,7 @@ def merge(
     for key, value in high.items():
         path = (*at, key)
         below = out.get(key)
-        anew = path == ("transport",) and _is_another(below, value)
+        anew = path == ("llm",) or (path == ("transport",) and _is_another(below, value))
         if isinstance(value, dict) and isinstance(below, dict) and not anew:
             out[key] = merge(below, value, origin, by_path, path)
             continue

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from ._fields import U32, Choice, Name, Section, Whole, refuse_parts
+from ._llm import Llm
 from ._origins import Origins, Source
 from ._yaml import Where
 from .needs import CrewName, Kind
@@ -96,6 +97,9 @@ class LiveConfig(Section):
         default=None, description="the kinds there are; absent: any"
     )
     limits: StreamLimits = Field(default=StreamLimits(), description="every bound of the core")
+    llm: Annotated[Any, Llm()] = Field(
+        default=None, description="model in place of those of all crews"
+    )
     drain_grace_s: Annotated[int, Whole(0, 86_400, "seconds")] = Field(
         default=30, description="how long a stop waits for runs under way"
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from ._fields import U32, Choice, JsonValue, Section, Text, Whole, refuse_parts
+from ._llm import Llm
 from ._origins import Origins, Source
 from .needs import CrewName, Kind, Need, Timing, Trigger, WaitPolicy
 
@@ -111,6 +112,9 @@ class CrewRuntime(Section):
         default=None, description="task inputs, as templates over `event`, `ctx` and `slice`"
     )
     emits: Emits = Field(default=Emits(), description="how answers become actions")
+    llm: Annotated[Any, Llm()] = Field(
+        default=None, description="model in place of those of the crew"
+    )
     system_prompt: Annotated[str, Text()] | None = Field(
         default=None, description="crew without agents.yaml: who the model is"
     )

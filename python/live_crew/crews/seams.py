@@ -7,10 +7,17 @@ Everything of CrewAI that is not its documented surface is reached through here 
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
+import re
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+_WAS_THERE = "crewai" in sys.modules
 
 # Read while crewai is imported: no telemetry, no tracing prompt, no look at a package index.
 for _name, _value in (
@@ -20,11 +27,50 @@ for _name, _value in (
 ):
     os.environ.setdefault(_name, _value)
 
+import crewai.agents.agent_builder.base_agent as _base_agent  # noqa: E402
+import crewai.task as _task  # noqa: E402
+import crewai.utilities.file_store as _files  # noqa: E402
 from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task  # noqa: E402
+from crewai.agents.agent_executor import AgentExecutor  # noqa: E402
+from crewai.core.providers.human_input import set_provider  # noqa: E402
+from crewai.events.event_context import triggered_by_scope  # noqa: E402
+from crewai.events.stream_context import add_stream_sink  # noqa: E402
+from crewai.execution import set_execution_uuid  # noqa: E402
+from crewai.hooks.dispatch import HookAborted, InterceptionPoint, scoped_hooks  # noqa: E402
 from crewai.tools import BaseTool  # noqa: E402
 from crewai_core.lock_store import set_lock_backend  # noqa: E402
+from crewai_core.printer import set_suppress_console_output  # noqa: E402
 
-__all__ = ["LLM", "Agent", "BaseLLM", "BaseTool", "Crew", "CrewOutput", "Process", "Task"]
+from live_crew.crews.given import as_text  # noqa: E402
+
+__all__ = [
+    "LLM",
+    "Agent",
+    "BaseLLM",
+    "BaseTool",
+    "Crew",
+    "CrewOutput",
+    "HookAborted",
+    "Process",
+    "Task",
+    "fresh_copy",
+    "fresh_model",
+    "is_crew",
+    "models_of",
+    "scope",
+    "set_model",
+    "usage",
+    "usage_of",
+]
+
+Sink = Callable[[Any, Any], None]
+
+# Whether the code that runs belongs to a run of live-crew; everything else is left as it is.
+_is_ours: ContextVar[bool] = ContextVar("live_crew_run", default=False)
+
+
+# -- process-wide, once ------------------------------------------------------------------------
+
 
 _locks: dict[str, threading.RLock] = {}
 _guard = threading.Lock()
@@ -43,6 +89,227 @@ def _in_process(name: str, timeout: float | None = None) -> Iterator[None]:
         lock.release()
 
 
+def _shut_telemetry() -> None:
+    """Undo what crewai did when the program had imported it first: signals, exporter, exit."""
+    import signal
+
+    from crewai.telemetry.telemetry import Telemetry
+
+    telemetry = Telemetry()
+    for number, handler in getattr(telemetry, "_original_handlers", {}).items():
+        current = signal.getsignal(number)
+        if getattr(current, "__module__", None) != Telemetry.__module__:
+            continue
+        # Only the main thread may; elsewhere the handlers stay and do no harm but a flush.
+        with contextlib.suppress(ValueError):
+            signal.signal(number, handler)
+    telemetry.ready = False
+
+
+def _once(module: Any, name: str) -> None:
+    """Let data that was put into a text be data, whatever it looks like, in our runs."""
+    original = getattr(module, name)
+
+    def interpolate(input_string: str | None, inputs: dict[str, Any]) -> str:
+        if not _is_ours.get() or not input_string or not inputs:
+            return str(original(input_string=input_string, inputs=inputs))
+        return _in_one_pass(input_string, inputs)
+
+    setattr(module, name, interpolate)
+
+
+_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_\-]*)}")
+
+
+def _in_one_pass(text: str, inputs: Mapping[str, Any]) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in inputs:
+            raise KeyError(f"Template variable '{name}' not found in inputs dictionary")
+        return as_text(inputs[name])
+
+    return _VARIABLE.sub(value, text)
+
+
+_PROMPT = re.compile(r"\{(input|tool_names|tools)}")
+
+
+def _prompt_in_one_pass() -> None:
+    original = AgentExecutor._format_prompt  # noqa: SLF001
+
+    def format_prompt(prompt: str, inputs: dict[str, str]) -> str:
+        if not _is_ours.get():
+            return str(original(prompt, inputs))
+        return _PROMPT.sub(lambda match: inputs[match[1]], prompt)
+
+    AgentExecutor._format_prompt = staticmethod(format_prompt)  # type: ignore[method-assign]  # noqa: SLF001
+
+
+def _skip_absent_files() -> None:
+    """Without its cache CrewAI starts a thread with a loop four times a run to find nothing."""
+    if _files._file_store is not None:  # noqa: SLF001
+        return
+    original = _files._run_sync  # noqa: SLF001
+
+    def run_sync(coroutine: Any) -> Any:
+        if not _is_ours.get():
+            return original(coroutine)
+        coroutine.close()
+        return None
+
+    _files._run_sync = run_sync  # type: ignore[assignment]  # noqa: SLF001
+
+
 set_lock_backend(_in_process)
 logging.getLogger("crewai").addHandler(logging.NullHandler())
 logging.getLogger("crewai").propagate = False
+_once(_task, "interpolate_only")
+_once(_base_agent, "interpolate_only")
+_prompt_in_one_pass()
+_skip_absent_files()
+if _WAS_THERE:
+    _shut_telemetry()
+
+
+# -- templates and copies ----------------------------------------------------------------------
+
+
+class _NoStore:
+    """In place of CrewAI's table of the latest outputs, which concurrent runs would fight for."""
+
+    def update(self, *_: Any, **__: Any) -> None: ...
+    def add(self, *_: Any, **__: Any) -> None: ...
+    def reset(self) -> None: ...
+    def load(self) -> list[Any]:
+        return []
+
+
+def is_crew(thing: object) -> bool:
+    """Whether something is a `Crew`."""
+    return isinstance(thing, Crew)
+
+
+def fresh_copy(template: Crew) -> Crew:
+    """A crew that shares nothing with the template that a run changes."""
+    crew = template.copy()
+    for task, original in zip(crew.tasks, template.tasks, strict=True):
+        # A template that was kicked off before it came to us still knows what it said at first.
+        task.description = original._original_description or task.description  # noqa: SLF001
+        task.expected_output = original._original_expected_output or task.expected_output  # noqa: SLF001
+    for agent, first in zip(crew.agents, template.agents, strict=True):
+        agent.role = first._original_role or agent.role  # noqa: SLF001
+        agent.goal = first._original_goal or agent.goal  # noqa: SLF001
+        agent.backstory = first._original_backstory or agent.backstory  # noqa: SLF001
+    crew._task_output_handler = _NoStore()  # type: ignore[assignment]  # noqa: SLF001
+    for model in models_of(crew):
+        _count_anew(model)
+    return crew
+
+
+def fresh_model(model: BaseLLM) -> BaseLLM:
+    """A model that counts by itself."""
+    fresh = copy.copy(model)
+    _count_anew(fresh)
+    return fresh
+
+
+def _count_anew(model: BaseLLM) -> None:
+    """Give a copy counters of its own; it shares those of what it was copied from."""
+    counters = getattr(model, "_token_usage", None)
+    if isinstance(counters, dict):
+        model._token_usage = dict.fromkeys(counters, 0)  # noqa: SLF001
+
+
+def agents_of(crew: Crew) -> list[Any]:
+    """The agents of a crew and its manager."""
+    return [*crew.agents, *([crew.manager_agent] if crew.manager_agent else [])]
+
+
+_CREW_MODELS = ("manager_llm", "planning_llm", "function_calling_llm", "chat_llm")
+
+
+def models_of(crew: Crew) -> list[BaseLLM]:
+    """Every model that a crew may call, each once."""
+    found = [
+        getattr(agent, name, None)
+        for agent in agents_of(crew)
+        for name in ("llm", "function_calling_llm")
+    ]
+    found += [getattr(crew, name, None) for name in _CREW_MODELS]
+    return list({id(one): one for one in found if isinstance(one, BaseLLM)}.values())
+
+
+def set_model(crew: Crew, model: BaseLLM) -> None:
+    """Put one model in the place of all that a crew has."""
+    for agent in agents_of(crew):
+        agent.llm = model
+        if getattr(agent, "function_calling_llm", None) is not None:
+            agent.function_calling_llm = model
+    for name in _CREW_MODELS:
+        if getattr(crew, name, None) is not None:
+            setattr(crew, name, model)
+
+
+def usage_of(crew: Crew) -> dict[str, int]:
+    """The tokens that the models of a copy used: exact, since the counters are its own."""
+    return usage(*models_of(crew))
+
+
+def usage(*models: BaseLLM) -> dict[str, int]:
+    """What models counted, together."""
+    total: dict[str, int] = {}
+    for model in models:
+        for name, count in getattr(model, "_token_usage", {}).items():
+            total[name] = total.get(name, 0) + count
+    return {name: count for name, count in total.items() if count}
+
+
+# -- one run -----------------------------------------------------------------------------------
+
+
+class _Nobody:
+    """Who answers in a live run when a task asks a person."""
+
+    def handle_feedback(self, *_: Any, **__: Any) -> Any:
+        raise HookAborted("`human_input: true` asks a person, and nobody is there", "live-crew")
+
+    async def handle_feedback_async(self, *_: Any, **__: Any) -> Any:
+        self.handle_feedback()
+
+    def __getattr__(self, name: str) -> Any:
+        from crewai.core.providers.human_input import SyncHumanInputProvider
+
+        return getattr(SyncHumanInputProvider(), name)
+
+
+@contextlib.contextmanager
+def scope(
+    run: str, *, sink: Sink, before_call: Callable[[], None], note: str | None
+) -> Iterator[None]:
+    """What holds for one run: its name, who sees its events, what every task is told.
+
+    `before_call` is asked before each call of a model or tool and may raise `HookAborted`; any
+    other exception CrewAI would swallow. To be entered in a context of its own: a task.
+    """
+
+    def ask(_: Any) -> None:
+        before_call()
+
+    def tell(step: Any) -> str | None:
+        if step.kind != "task" or note is None:
+            return None
+        return f"{step.payload}\n\n{note}" if step.payload else note
+
+    _is_ours.set(True)
+    set_execution_uuid(run)
+    set_suppress_console_output(True)
+    set_provider(_Nobody())  # type: ignore[arg-type]
+    add_stream_sink(sink)
+    points = InterceptionPoint
+    hooks: dict[InterceptionPoint, list[Any]] = {
+        points.PRE_MODEL_CALL: [ask],
+        points.PRE_TOOL_CALL: [ask],
+        points.PRE_STEP: [tell],
+    }
+    with triggered_by_scope(run), scoped_hooks(hooks):
+        yield

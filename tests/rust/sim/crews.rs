@@ -104,7 +104,13 @@ impl Crews for SimCrews {
             Duration::from_micros(self.rng.below(temper.slowest_ms * 1_000 + 1))
         };
         self.started += 1;
-        let back = Back { stream: stream.clone(), run: job.run, attempt: job.attempt, outcome };
+        let back = Back {
+            stream: stream.clone(),
+            run: job.run,
+            attempt: job.attempt,
+            outcome,
+            notes: None,
+        };
         let due = (Instant::now() + takes, self.started);
         self.under_way.insert(due, back);
         Started::Later

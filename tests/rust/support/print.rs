@@ -84,6 +84,8 @@ pub(crate) fn fact(plan: &Plan, fact: &Fact) -> Option<String> {
         Fact::Queued { .. }
         | Fact::Met { .. }
         | Fact::Started { .. }
+        | Fact::Given { .. }
+        | Fact::Noted { .. }
         | Fact::Accumulated { .. }
         | Fact::Committed { .. } => {
             return None;

@@ -1,0 +1,95 @@
+"""A crew as a participant of a plan: loaded in the background, handed every run of it."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from live_crew.crews.given import template_of
+from live_crew.crews.job import CrewWork, Job
+from live_crew.crews.lane import the_lane
+
+if TYPE_CHECKING:
+    from live_crew._core import Run
+    from live_crew.config import CrewRuntime
+
+__all__ = ["CrewReactor"]
+
+
+class CrewReactor:
+    """Takes the runs of one crew to the crew lane.
+
+    `source` is a folder, a `Crew`, a `@CrewBase` class or instance, a callable that returns one, or
+    nothing for a crew that is a prompt in its runtime file.
+    """
+
+    def __init__(
+        self, name: str, source: object, runtime: CrewRuntime, *, model: object = None
+    ) -> None:
+        self.name = name
+        self._jobs: set[Job] = set()
+        self._lane = the_lane()
+        if source is None or runtime.system_prompt or runtime.user_template:
+            from live_crew.crews.prompt import PromptWork
+
+            prompt = PromptWork(runtime, model)
+            self._work: Any = prompt
+            self.fingerprint = prompt.fingerprint
+        else:
+            from live_crew.crews.template import CrewTemplate
+
+            template = CrewTemplate(name, source, model=model)
+            self._work = CrewWork(template, template_of(runtime, "inputs"))
+            mapped = json.dumps(runtime.inputs, sort_keys=True) if runtime.inputs else ""
+            both = f"{template.fingerprint}\0{mapped}".encode()
+            self.fingerprint = hashlib.blake2b(both, digest_size=16).hexdigest()
+        self.loaded: concurrent.futures.Future[None] = self._lane.submit(self._load())
+
+    def submitter(self) -> Callable[[Run], Job]:
+        """What the core calls with each run."""
+
+        def submit(run: Run) -> Job:
+            job = Job(self._lane, run)
+            self._jobs.add(job)
+            self._lane.submit(self._do(job))
+            return job
+
+        return submit
+
+    def give_up(self) -> None:
+        """Cancel what is under way."""
+        for job in list(self._jobs):
+            job.cancel()
+
+    async def _load(self) -> None:
+        await asyncio.wrap_future(self._lane.ready)
+        await self._work.load()
+
+    async def _do(self, job: Job) -> None:
+        try:
+            await job.do(self._work, asyncio.wrap_future(self.loaded))
+        finally:
+            self._jobs.discard(job)
+
+
+def model_for(runtime: CrewRuntime, given: object, configured: object, folder: Path) -> object:
+    """Which model stands in: the crew's own, else the program's, else that of the configuration."""
+    if runtime.llm is not None:
+        source = runtime.source
+        own = Path(source.document.file).resolve().parent if source else folder
+        return _at_home(runtime.llm, own)
+    return given if given is not None else _at_home(configured, folder)
+
+
+def _at_home(model: object, folder: Path) -> object:
+    """Names of files and modules start at the folder of the file that says them."""
+    if isinstance(model, Mapping) and "script" in model:
+        return {"script": str(folder / model["script"])}
+    if isinstance(model, Mapping) and "python" in model:
+        return {**model, "folder": str(folder)}
+    return model
