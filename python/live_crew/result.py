@@ -90,6 +90,8 @@ class RunResult:
     actions_published: int
     ending: str
     counters: dict[str, int] = field(repr=False, default_factory=dict)
+    # Tokens by crew, for crews of CrewAI.
+    usage: dict[str, dict[str, int]] = field(repr=False, default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -109,6 +111,7 @@ class RunResult:
             "events_processed": self.events_processed,
             "actions_published": self.actions_published,
             "counters": self.counters,
+            "usage": self.usage,
             "digests": self.digests,
             "context": self.context,
             "actions": [action.model_dump(mode="json") for action in self.actions],

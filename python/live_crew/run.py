@@ -307,6 +307,7 @@ class LiveRun:
                 "errors": counts["errors"],
                 "refused": counts["refused"],
             },
+            usage={crew.name: crew.take_usage() for crew in self._crews},
         )
 
 

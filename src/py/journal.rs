@@ -12,7 +12,7 @@ use super::{
     attempt::Attempt,
     errors::{journal_error, runtime_error},
     io::{block_on, json_text},
-    json::json_to_python,
+    json::{json_to_python, to_python},
     plan::Plan,
     session::read_members,
     stores::AnyStore,
@@ -122,6 +122,13 @@ impl Journal {
             self.ask(py, async |store| runtime::explain(store, &stream, crew, Slice(slice)).await)?;
         let dict = pythonize(py, &explanation)?;
         dict.set_item("text", explanation.to_string())?;
+        for (story, told) in explanation.runs.iter().zip(dict.get_item("runs")?.try_iter()?) {
+            let notes = PyList::empty(py);
+            for (attempt, list) in &story.notes {
+                notes.append((attempt, to_python(py, list.as_bytes())?))?;
+            }
+            told?.set_item("notes", notes)?;
+        }
         Ok(dict)
     }
 

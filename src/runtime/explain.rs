@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{RuntimeError, replay::Folding};
 use crate::{
-    engine::{CrewIx, Engine, Fact, Planned, RunKey, Slice, StreamId, closest},
+    engine::{CrewIx, Engine, Fact, Payload, Planned, RunKey, Slice, StreamId, closest},
     json::{Json, JsonLimits, parse},
     store::Store,
 };
@@ -45,8 +45,9 @@ pub struct Story {
     pub outcome: Option<&'static str>,
     /// What is said about the end.
     pub message: Option<String>,
-    /// What was seen of each attempt while it ran.
-    pub notes: Vec<(u32, Json)>,
+    /// What was seen of each attempt while it ran: its number and a JSON list.
+    #[serde(skip)]
+    pub notes: Vec<(u32, Payload)>,
 }
 
 /// Explains a crew in a slice from the records the journal still holds.
@@ -120,10 +121,7 @@ impl Seen {
                 story.message = message;
             }
             Fact::Noted { run, attempt, notes } if run.crew == self.ix => {
-                let limits = JsonLimits { depth: usize::MAX, bytes: usize::MAX };
-                if let Ok(notes) = parse(notes.as_bytes(), &limits) {
-                    self.story(crew, run.key).notes.push((attempt, notes));
-                }
+                self.story(crew, run.key).notes.push((attempt, notes));
             }
             Fact::Accumulated { crew, slice, until } if crew == self.ix && slice == self.slice => {
                 self.why = Some(format!(

@@ -56,7 +56,7 @@ class CrewWork:
             ):
                 output = await crew.akickoff(inputs=inputs)
         finally:
-            notes.add("usage", **seams.usage_of(crew))
+            notes.use(seams.usage_of(crew))
         if getattr(output, "has_tool_failures", False):
             notes.warn("the crew answered although tools failed")
         return answer_of(output)
@@ -67,6 +67,7 @@ class Job:
 
     def __init__(self, lane: Lane, run: Run) -> None:
         self.run = run
+        self.usage: dict[str, int] = {}
         self._lane = lane
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
@@ -102,5 +103,6 @@ class Job:
             self._is_over = True
 
     def _told(self, notes: Notes, began: float) -> list[dict[str, Any]]:
+        self.usage = notes.usage
         notes.add("took", ms=round((time.perf_counter() - began) * 1000, 1))
         return notes.all()

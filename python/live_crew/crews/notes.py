@@ -47,6 +47,7 @@ class Notes:
     def __init__(self, run: Run) -> None:
         self._facts: list[dict[str, Any]] = []
         self._left_out = 0
+        self.usage: dict[str, int] = {}
         self._extra = {
             "stream_id": run.stream_id,
             "slice": run.slice,
@@ -75,6 +76,11 @@ class Notes:
             self._left_out += 1
             return
         self._facts.append({"what": what, **told})
+
+    def use(self, tokens: dict[str, int]) -> None:
+        """Note the tokens that the run used."""
+        self.usage = tokens
+        self.add("usage", **tokens)
 
     def warn(self, message: str) -> None:
         """Note something that somebody should look at."""

@@ -76,7 +76,7 @@ class PromptWork:
             with seams.scope(name, sink=notes.see, before_call=before_call, note=None):
                 generated = await asyncio.to_thread(model.call, messages)
         finally:
-            notes.add("usage", **seams.usage(model))
+            notes.use(seams.usage(model))
         return self._answer(generated, names)
 
     def _make(self) -> BaseLLM:

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ class CrewReactor:
     ) -> None:
         self.name = name
         self._jobs: set[Job] = set()
+        self._usage: Counter[str] = Counter()
         self._lane = the_lane()
         if source is None or runtime.system_prompt or runtime.user_template:
             from live_crew.crews.prompt import PromptWork
@@ -61,6 +63,11 @@ class CrewReactor:
 
         return submit
 
+    def take_usage(self) -> dict[str, int]:
+        """The tokens its runs used since the last time it was asked."""
+        usage, self._usage = dict(self._usage), Counter()
+        return usage
+
     def give_up(self) -> None:
         """Cancel what is under way."""
         for job in list(self._jobs):
@@ -74,6 +81,7 @@ class CrewReactor:
         try:
             await job.do(self._work, asyncio.wrap_future(self.loaded))
         finally:
+            self._usage.update(job.usage)
             self._jobs.discard(job)
 
 

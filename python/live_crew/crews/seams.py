@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -27,19 +28,22 @@ for _name, _value in (
 ):
     os.environ.setdefault(_name, _value)
 
-import crewai.agents.agent_builder.base_agent as _base_agent  # noqa: E402
-import crewai.task as _task  # noqa: E402
-import crewai.utilities.file_store as _files  # noqa: E402
-from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task  # noqa: E402
-from crewai.agents.agent_executor import AgentExecutor  # noqa: E402
-from crewai.core.providers.human_input import set_provider  # noqa: E402
-from crewai.events.event_context import triggered_by_scope  # noqa: E402
-from crewai.events.stream_context import add_stream_sink  # noqa: E402
-from crewai.execution import set_execution_uuid  # noqa: E402
-from crewai.hooks.dispatch import HookAborted, InterceptionPoint, scoped_hooks  # noqa: E402
-from crewai.tools import BaseTool  # noqa: E402
-from crewai_core.lock_store import set_lock_backend  # noqa: E402
-from crewai_core.printer import set_suppress_console_output  # noqa: E402
+with warnings.catch_warnings():
+    # What crewai says of its own dependencies is nothing a program can act on.
+    warnings.simplefilter("ignore")
+    import crewai.agents.agent_builder.base_agent as _base_agent
+    import crewai.task as _task
+    import crewai.utilities.file_store as _files
+    from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task
+    from crewai.agents.agent_executor import AgentExecutor
+    from crewai.core.providers.human_input import set_provider
+    from crewai.events.event_context import triggered_by_scope
+    from crewai.events.stream_context import add_stream_sink
+    from crewai.execution import set_execution_uuid
+    from crewai.hooks.dispatch import HookAborted, InterceptionPoint, scoped_hooks
+    from crewai.tools import BaseTool
+    from crewai_core.lock_store import set_lock_backend
+    from crewai_core.printer import set_suppress_console_output
 
 from live_crew.crews.given import as_text  # noqa: E402
 
@@ -162,7 +166,7 @@ def _skip_absent_files() -> None:
 
 set_lock_backend(_in_process)
 logging.getLogger("crewai").addHandler(logging.NullHandler())
-logging.getLogger("crewai").propagate = False
+warnings.filterwarnings("ignore", message="function callbacks cannot be serialized")
 _once(_task, "interpolate_only")
 _once(_base_agent, "interpolate_only")
 _prompt_in_one_pass()
@@ -230,12 +234,13 @@ _CREW_MODELS = ("manager_llm", "planning_llm", "function_calling_llm", "chat_llm
 
 def models_of(crew: Crew) -> list[BaseLLM]:
     """Every model that a crew may call, each once."""
+    # From the dictionary: reading a deprecated field warns.
     found = [
-        getattr(agent, name, None)
+        vars(agent).get(name)
         for agent in agents_of(crew)
         for name in ("llm", "function_calling_llm")
     ]
-    found += [getattr(crew, name, None) for name in _CREW_MODELS]
+    found += [vars(crew).get(name) for name in _CREW_MODELS]
     return list({id(one): one for one in found if isinstance(one, BaseLLM)}.values())
 
 
@@ -243,10 +248,10 @@ def set_model(crew: Crew, model: BaseLLM) -> None:
     """Put one model in the place of all that a crew has."""
     for agent in agents_of(crew):
         agent.llm = model
-        if getattr(agent, "function_calling_llm", None) is not None:
+        if vars(agent).get("function_calling_llm") is not None:
             agent.function_calling_llm = model
     for name in _CREW_MODELS:
-        if getattr(crew, name, None) is not None:
+        if vars(crew).get(name) is not None:
             setattr(crew, name, model)
 
 
