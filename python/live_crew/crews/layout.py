@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def has_crew_files(path: str | Path) -> bool:
 def read_parts(path: str | Path) -> Parts:
     """The parts of the crew in a folder; raises if there is none."""
     root = _folder(path)
-    parts = Parts(crew=root.name, root=root)
+    name = Path(os.path.abspath(path)).name  # noqa: PTH100 - keeps symlinks
+    parts = Parts(crew=name, root=root)
     found = {what: _there(root, names) for what, names in _YAML.items()}
     json_files = _there(root, _JSON)
     yaml_files = [file for files in found.values() for file in files]
@@ -89,7 +91,8 @@ def _read_yaml(parts: Parts, files: dict[str, Path]) -> None:
         for what in ("agents", "tasks"):
             if what in crew.data:
                 stray = f"stands in `{what}.yaml`; move it there"
-                parts.problems.append(_part(parts, crew, "").problem((what,), stray, key=True))
+                whole = Part(parts.crew, "", crew.data, crew)
+                parts.problems.append(whole.problem((what,), stray, key=True))
         data = {key: one for key, one in crew.data.items() if key not in ("agents", "tasks")}
         parts.rest = Part(parts.crew, "", data, crew)
     agents = _mapping(parts, files.get("agents"), "agents, each under its name")
@@ -206,11 +209,6 @@ def _document(parts: Parts, file: Path | None) -> Document | None:
 
 def _found(document: Document, what: str) -> str:
     return f"is {shown(document.data) if document.data else 'empty'}; write {what}"
-
-
-def _part(parts: Parts, document: Document, name: str) -> Part:
-    data = document.data if isinstance(document.data, dict) else {}
-    return Part(parts.crew, name, data, document)
 
 
 def _report(parts: Parts, file: Path, message: str) -> None:

@@ -21,10 +21,24 @@ for _name, _value in (
     os.environ.setdefault(_name, _value)
 
 from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task  # noqa: E402
+from crewai.project.crew_definition import CrewDefinition  # noqa: E402
+from crewai.project.crew_loader import load_crew_from_definition  # noqa: E402
 from crewai.tools import BaseTool  # noqa: E402
 from crewai_core.lock_store import set_lock_backend  # noqa: E402
 
-__all__ = ["LLM", "Agent", "BaseLLM", "BaseTool", "Crew", "CrewOutput", "Process", "Task"]
+__all__ = [
+    "LLM",
+    "Agent",
+    "BaseLLM",
+    "BaseTool",
+    "Crew",
+    "CrewDefinition",
+    "CrewOutput",
+    "Process",
+    "Task",
+    "connect",
+    "load_crew_from_definition",
+]
 
 _locks: dict[str, threading.RLock] = {}
 _guard = threading.Lock()
@@ -46,3 +60,10 @@ def _in_process(name: str, timeout: float | None = None) -> Iterator[None]:
 set_lock_backend(_in_process)
 logging.getLogger("crewai").addHandler(logging.NullHandler())
 logging.getLogger("crewai").propagate = False
+
+
+def connect(model: object) -> None:
+    """Makes the client of a model now; CrewAI puts off what fails, such as a missing API key."""
+    make = getattr(model, "_get_sync_client", None)
+    if make is not None and getattr(model, "_client", make) is None:
+        make()
