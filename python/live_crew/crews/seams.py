@@ -28,6 +28,7 @@ for _name, _value in (
 ):
     os.environ.setdefault(_name, _value)
 
+<<<<<<< HEAD
 with warnings.catch_warnings():
     # What crewai says of its own dependencies is nothing a program can act on.
     warnings.simplefilter("ignore")
@@ -75,6 +76,27 @@ _is_ours: ContextVar[bool] = ContextVar("live_crew_run", default=False)
 
 # -- process-wide, once ------------------------------------------------------------------------
 
+=======
+from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task  # noqa: E402
+from crewai.project.crew_definition import CrewDefinition  # noqa: E402
+from crewai.project.crew_loader import load_crew_from_definition  # noqa: E402
+from crewai.tools import BaseTool  # noqa: E402
+from crewai_core.lock_store import set_lock_backend  # noqa: E402
+
+__all__ = [
+    "LLM",
+    "Agent",
+    "BaseLLM",
+    "BaseTool",
+    "Crew",
+    "CrewDefinition",
+    "CrewOutput",
+    "Process",
+    "Task",
+    "connect",
+    "load_crew_from_definition",
+]
+>>>>>>> folder
 
 _locks: dict[str, threading.RLock] = {}
 _guard = threading.Lock()
@@ -166,6 +188,7 @@ def _skip_absent_files() -> None:
 
 set_lock_backend(_in_process)
 logging.getLogger("crewai").addHandler(logging.NullHandler())
+<<<<<<< HEAD
 warnings.filterwarnings("ignore", message="function callbacks cannot be serialized")
 _once(_task, "interpolate_only")
 _once(_base_agent, "interpolate_only")
@@ -318,3 +341,13 @@ def scope(
     }
     with triggered_by_scope(run), scoped_hooks(hooks):
         yield
+=======
+logging.getLogger("crewai").propagate = False
+
+
+def connect(model: object) -> None:
+    """Makes the client of a model now; CrewAI puts off what fails, such as a missing API key."""
+    make = getattr(model, "_get_sync_client", None)
+    if make is not None and getattr(model, "_client", make) is None:
+        make()
+>>>>>>> folder

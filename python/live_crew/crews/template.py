@@ -75,7 +75,7 @@ class CrewTemplate:
         return seams.fresh_copy(self._crew)
 
     def _build_folder(self) -> Crew:
-        from live_crew.crews.folder import build
+        from live_crew.crews.build import build
         from live_crew.crews.models import make_model
 
         if self._model is None:
