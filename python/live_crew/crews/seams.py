@@ -21,10 +21,27 @@ for _name, _value in (
     os.environ.setdefault(_name, _value)
 
 from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task  # noqa: E402
+from crewai.events.types.llm_events import LLMCallType  # noqa: E402
+from crewai.hooks.dispatch import HookAborted  # noqa: E402
+from crewai.llms.base_llm import llm_call_context  # noqa: E402
 from crewai.tools import BaseTool  # noqa: E402
+from crewai.utilities.string_utils import sanitize_tool_name  # noqa: E402
 from crewai_core.lock_store import set_lock_backend  # noqa: E402
 
-__all__ = ["LLM", "Agent", "BaseLLM", "BaseTool", "Crew", "CrewOutput", "Process", "Task"]
+__all__ = [
+    "LLM",
+    "Agent",
+    "BaseLLM",
+    "BaseTool",
+    "Crew",
+    "CrewOutput",
+    "HookAborted",
+    "LLMCallType",
+    "Process",
+    "Task",
+    "llm_call_context",
+    "sanitize_tool_name",
+]
 
 _locks: dict[str, threading.RLock] = {}
 _guard = threading.Lock()
