@@ -69,7 +69,9 @@ class _Reader:
         if not self._is_mapping(given, at, ("when", *_ANSWER)):
             return "", ""
         if "when" not in given:
-            self._report(at, "`when` is missing; add `when: …` with a regular expression")
+            self._report_missing(
+                given, at, "`when` is missing; add `when: …` with a regular expression"
+            )
         pattern = self._pattern(given.get("when", ""), (*at, "when"))
         listed = given.get("say")
         if not isinstance(listed, list):
@@ -89,7 +91,7 @@ class _Reader:
     def _parts(self, given: dict[str, Any], at: Where) -> Reply:
         found = [key for key in _SAYS if key in given]
         if not found:
-            self._report(at, "says nothing; add `say: …`, `tool: …` or `fail: …`")
+            self._report_missing(given, at, "says nothing; add `say: …`, `tool: …` or `fail: …`")
         for key in found[1:]:
             self._report((*at, key), f"is a second answer beside `{found[0]}`; remove one")
         said: Any = ""
@@ -114,7 +116,7 @@ class _Reader:
         if not self._is_mapping(given, at, ("name", "args")):
             return []
         if "name" not in given:
-            self._report(at, "`name` is missing; add `name: …` of a tool")
+            self._report_missing(given, at, "`name` is missing; add `name: …` of a tool")
             return []
         args = given.get("args") or {}
         if not isinstance(args, dict):
@@ -126,7 +128,7 @@ class _Reader:
         status = int(given) if isinstance(given, str) and given.isdecimal() else given
         if isinstance(status, int) and status in _STATUSES:
             return ProviderError(status)
-        if given not in _BROKEN:
+        if str(given) not in _BROKEN:
             fix = "use a status such as 429, `timeout` or `connection`"
             self._report(at, f"{shown(given)} is no failure; {fix}")
         return _BROKEN.get(str(given), Exception())
@@ -174,6 +176,11 @@ class _Reader:
         for key in given.keys() - set(keys):
             self._report((*at, key), f"is no setting; {did_you_mean(key, keys)}", key=True)
         return True
+
+    def _report_missing(self, given: dict[str, Any], at: Where, message: str) -> None:
+        """What is missing may be there under a wrong name, which has been reported then."""
+        if given.keys() <= {"when", "name", "args", *_ANSWER}:
+            self._report(at, message)
 
     def _report(self, at: Where, message: str, *, key: bool = False) -> None:
         place = (self.document.locate_key if key else self.document.locate)(at)
