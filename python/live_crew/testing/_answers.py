@@ -20,9 +20,9 @@ _SAYS = ("say", "tool", "fail")
 _ANSWER = (*_SAYS, "delay", "usage")
 _TOKENS = ("prompt_tokens", "completion_tokens")
 _STATUSES = range(400, 600)
-_BROKEN: dict[str, Exception] = {
-    "timeout": TimeoutError("the model did not answer in time"),
-    "connection": ConnectionError("the connection to the model broke"),
+_BROKEN = {
+    "timeout": (TimeoutError, "the model did not answer in time"),
+    "connection": (ConnectionError, "the connection to the model broke"),
 }
 
 
@@ -131,7 +131,9 @@ class _Reader:
         if str(given) not in _BROKEN:
             fix = "use a status such as 429, `timeout` or `connection`"
             self._report(at, f"{shown(given)} is no failure; {fix}")
-        return _BROKEN.get(str(given), Exception())
+            return Exception()
+        error, message = _BROKEN[str(given)]
+        return error(message)
 
     def _usage(self, given: Any, at: Where) -> dict[str, int]:
         if not self._is_mapping(given, at, _TOKENS):

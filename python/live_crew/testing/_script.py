@@ -15,6 +15,7 @@ from live_crew.errors import LiveCrewError
 
 __all__ = [
     "UNSET",
+    "Answer",
     "Call",
     "ProviderError",
     "Reply",
@@ -24,9 +25,6 @@ __all__ = [
     "ScriptError",
     "ToolCall",
 ]
-
-Pattern = str | re.Pattern[str] | Callable[["Request"], object]
-Rules = Mapping[str, Any] | Sequence[tuple[Pattern, Any]]
 
 UNSET: Any = object()
 _LONGEST_HEAD = 400
@@ -50,9 +48,12 @@ class ProviderError(Exception):
         self, status: int, message: str | None = None, *, retry_after: float = 0.0
     ) -> None:
         phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "error"
-        super().__init__(message or f"{status} {phrase}")
+        super().__init__(status, message or f"{status} {phrase}")
         self.status_code = status
         self.headers = {"retry-after": str(retry_after)}
+
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,22 @@ class Call(Request):
     answer: str | tuple[ToolCall, ...] | BaseException = field(kw_only=True)
 
 
+Answer = (
+    str
+    | dict[str, Any]
+    | list[Any]
+    | ToolCall
+    | Reply
+    | BaseException
+    | type[BaseException]
+    | Callable[[Request], Any]
+)
+Pattern = str | re.Pattern[str] | Callable[[Request], object]
+Rules = (
+    Mapping[str, Answer | Sequence[Answer]] | Sequence[tuple[Pattern, Answer | Sequence[Answer]]]
+)
+
+
 class Script:
     """Answers by rule, in order, or always the same; and every call there was.
 
@@ -110,7 +127,7 @@ class Script:
     """
 
     def __init__(
-        self, in_order: Sequence[Any] = (), rules: Rules = (), default: Any = UNSET
+        self, in_order: Sequence[Answer] = (), rules: Rules = (), default: Answer = UNSET
     ) -> None:
         pairs = rules.items() if isinstance(rules, Mapping) else rules
         self.rules = [_Line(answer, pattern) for pattern, answer in pairs]

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, PrivateAttr
 
@@ -24,7 +24,16 @@ from live_crew.crews.seams import (
     sanitize_tool_name,
 )
 from live_crew.errors import LiveCrewError
-from live_crew.testing._script import UNSET, Call, Reply, Request, Rules, Script, ScriptError
+from live_crew.testing._script import (
+    UNSET,
+    Answer,
+    Call,
+    Reply,
+    Request,
+    Rules,
+    Script,
+    ScriptError,
+)
 
 __all__ = ["ScriptedLLM"]
 
@@ -79,22 +88,26 @@ class ScriptedLLM(BaseLLM):
 
     def __init__(
         self,
-        answers: Any = UNSET,
+        answers: Answer | Sequence[Answer] = UNSET,
         *,
         rules: Rules = (),
-        default: Any = UNSET,
+        default: Answer = UNSET,
         delay: float = 0.0,
         native_tools: bool = True,
         **settings: Any,
     ) -> None:
-        fields = {"model": "scripted", "delay": delay, "native_tools": native_tools, **settings}
+        # CrewAI takes a model for one of OpenAI that does not say whose it is, and asks there.
+        whose = {"model": "scripted", "provider": "scripted"}
+        fields = {**whose, "delay": delay, "native_tools": native_tools, **settings}
         super().__init__(**fields)
+        in_order: Sequence[Answer] = ()
         if isinstance(answers, list | tuple):
-            self._script = Script(answers, rules, default)
-        elif answers is UNSET or default is UNSET:
-            self._script = Script((), rules, default if answers is UNSET else answers)
-        else:
+            in_order = answers
+        elif default is UNSET:
+            default = cast("Answer", answers)
+        elif answers is not UNSET:
             raise LiveCrewError("`default` is a second answer for always; make the first a list")
+        self._script = Script(in_order, rules, default)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> ScriptedLLM:
@@ -146,8 +159,7 @@ class ScriptedLLM(BaseLLM):
         by = {"from_task": from_task, "from_agent": from_agent}
         turn = _Turn(messages, tools, callbacks, available_functions, by, response_model)
         with self._answering(turn):
-            if self._interrupted.wait(self.delay + turn.reply.delay):
-                raise InterruptedError("the script was interrupted")
+            self._interrupted.wait(self.delay + turn.reply.delay)
             return self._say(turn)
 
     async def acall(  # noqa: PLR0917 (the order is that of CrewAI)
@@ -218,8 +230,10 @@ class ScriptedLLM(BaseLLM):
     def _say(self, turn: _Turn) -> Any:
         """What the executor gets: a text, tool calls, a model; or an exception."""
         reply, request = turn.reply, turn.request
+        if self._interrupted.is_set():
+            raise InterruptedError("the script was interrupted")
         if isinstance(reply.answer, BaseException):
-            raise reply.answer
+            raise reply.answer.with_traceback(None)  # it may be raised many times
         text = self._apply_stop_words(reply.answer)
         if reply.tool_calls:
             _check_tools(request, reply)
@@ -303,16 +317,13 @@ def _request(
 
 
 def _check_tools(request: Request, reply: Reply) -> None:
+    who = f"agent `{request.agent}`" if request.agent else "this request"
     for one in reply.tool_calls:
         if not request.tools:
-            raise ScriptError(
-                f"tool `{one.name}` is to be called, and agent `{request.agent}` has no tools here"
-            )
+            raise ScriptError(f"`{one.name}` is to be called, and {who} has no tools; say a text")
         if sanitize_tool_name(one.name) not in request.tools:
-            raise ScriptError(
-                f"agent `{request.agent}` has no tool `{one.name}`; "
-                f"{did_you_mean(one.name, request.tools)}"
-            )
+            meant = did_you_mean(one.name, request.tools)
+            raise ScriptError(f"{who} has no tool `{one.name}`; {meant}")
 
 
 def _as_text(reply: Reply) -> str:
