@@ -28,6 +28,7 @@ __all__ = [
 
 UNSET: Any = object()
 _LONGEST_HEAD = 400
+_MOST_CALLS = 10_000
 
 
 class ScriptError(LiveCrewError):
@@ -134,7 +135,8 @@ class Script:
         self.in_order = _Line(list(in_order))
         self.default = default
         _check(default)
-        self.calls: list[Call] = []
+        self.asked = 0
+        self._calls: dict[int, Call] = {}
         self._lock = threading.Lock()
 
     def __deepcopy__(self, _memo: object) -> Script:
@@ -144,29 +146,38 @@ class Script:
         """The answer to a request, as a `Reply` of a text, of tool calls, or of an exception."""
         line = next((rule for rule in self.rules if rule.matches(request)), None)
         with self._lock:
-            calls = self.calls
-            place = len(calls)
             try:
                 given = self._next(line, request)
             except ScriptError as error:
                 given = error
+            self.asked += 1
+            number, calls = self.asked, self._calls
             known = {one.name: getattr(request, one.name) for one in fields(request)}
-            calls.append(Call(**known, answer=ScriptError("this call has not been answered yet")))
+            calls[number] = Call(**known, answer=ScriptError("has not been answered yet"))
+            calls.pop(number - _MOST_CALLS, None)
         reply = _reply(given, request)
-        said = tuple(reply.tool_calls) or reply.answer
-        calls[place] = replace(calls[place], answer=said)
+        with self._lock:
+            if number in calls:
+                said = tuple(reply.tool_calls) or reply.answer
+                calls[number] = replace(calls[number], answer=said)
         return reply
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls so far, the latest 10,000 of them."""
+        with self._lock:
+            return list(self._calls.values())
 
     def reset(self) -> None:
         """Begins again, as if nothing had been asked."""
         with self._lock:
-            self.calls = []
+            self.asked, self._calls = 0, {}
             for line in (*self.rules, self.in_order):
                 line.used = 0
 
     def left(self) -> list[str]:
         """What has not been said, and what could not be, a line for each."""
-        over = [f"call {at + 1}: {one.answer}" for at, one in enumerate(self.calls)
+        over = [f"call {number}: {one.answer}" for number, one in self._calls.items()
                 if isinstance(one.answer, ScriptError)]  # fmt: skip
         unused = [told for line in (*self.rules, self.in_order) for told in line.left()]
         return [*over, *unused]

@@ -128,8 +128,8 @@ class ScriptedLLM(BaseLLM):
 
     @property
     def calls(self) -> list[Call]:
-        """Every call so far, those of copies included."""
-        return list(self._script.calls)
+        """The calls so far, those of copies included; the latest 10,000, if there were more."""
+        return self._script.calls
 
     def assert_complete(self) -> None:
         """Checks that all answers were given, all rules matched, and every call was answered."""

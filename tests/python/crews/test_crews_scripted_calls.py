@@ -14,7 +14,7 @@ import pytest
 from crew_parts import Add, crew_of, storage
 
 from live_crew.crews.seams import Agent, Crew, Task
-from live_crew.testing import ProviderError, Reply, ScriptedLLM, ToolCall
+from live_crew.testing import ProviderError, Reply, ScriptedLLM, ScriptError, ToolCall
 
 __all__ = ["storage"]  # a fixture
 
@@ -59,6 +59,11 @@ def test_a_failure_can_be_sent_to_another_process():
         {"retry-after": "1"},
     )
     assert str(ProviderError(599)) == "599 error"
+    with pytest.raises(ScriptError) as over:
+        ScriptedLLM([]).call("x")
+    again = pickle.loads(pickle.dumps(over.value))
+    assert isinstance(again, ScriptError)
+    assert str(again) == str(over.value)
 
 
 def test_a_delay_is_waited_for():
@@ -100,6 +105,18 @@ def test_a_delay_can_be_interrupted():
     assert llm.call("x") == "hello"
 
 
+async def test_a_run_that_was_given_up_need_not_be_waited_for():
+    """CrewAI leaves the thread that waits for a model behind."""
+    crew = crew_of(ScriptedLLM("hello", delay=50)).copy()
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(crew.akickoff(), 0.2)
+    started = time.monotonic()
+    for agent in crew.agents:
+        agent.llm.interrupt()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert time.monotonic() - started < 25
+
+
 # what is left to see
 
 
@@ -111,6 +128,14 @@ def test_calls_tell_what_was_asked():
     assert [one["role"] for one in call.messages] == ["system", "user"]
     assert call.prompt.strip().startswith("Current Task: say something")
     assert "You are Clerk. Works." in call.text
+
+
+def test_calls_are_kept_within_bounds(monkeypatch):
+    monkeypatch.setattr("live_crew.testing._script._MOST_CALLS", 3)
+    llm = ScriptedLLM(lambda request: request.prompt)
+    for at in range(5):
+        llm.call(f"{at}")
+    assert [call.answer for call in llm.calls] == ["2", "3", "4"]
 
 
 def test_complete_is_when_everything_was_said():

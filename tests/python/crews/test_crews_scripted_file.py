@@ -2,8 +2,12 @@
 
 # ruff: noqa: E501 - a message is one line
 
+import re
+import textwrap
+
 import pytest
 
+import live_crew.testing
 from live_crew.errors import ConfigError
 from live_crew.testing import ProviderError, ScriptedLLM, ToolCall
 
@@ -133,3 +137,10 @@ def test_a_file_that_is_not_there(write):
         ConfigError, match=r"anwsers.yaml: is not there; did you mean `answers.yaml`"
     ):
         ScriptedLLM.from_file("anwsers.yaml")
+
+
+def test_the_examples_of_the_documentation(write):
+    (yaml,) = re.findall("```yaml\n(.*?)```", ScriptedLLM.from_file.__doc__, re.DOTALL)
+    assert ScriptedLLM.from_file(write(yaml)).call("You are Critic") == "too long"
+    (code,) = re.findall("```python\n(.*?)```", ScriptedLLM.__doc__, re.DOTALL)
+    exec(textwrap.dedent(code), vars(live_crew.testing) | {"ScriptedLLM": ScriptedLLM})  # noqa: S102
