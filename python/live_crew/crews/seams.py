@@ -28,7 +28,6 @@ for _name, _value in (
 ):
     os.environ.setdefault(_name, _value)
 
-<<<<<<< HEAD
 with warnings.catch_warnings():
     # What crewai says of its own dependencies is nothing a program can act on.
     warnings.simplefilter("ignore")
@@ -40,9 +39,14 @@ with warnings.catch_warnings():
     from crewai.core.providers.human_input import set_provider
     from crewai.events.event_context import triggered_by_scope
     from crewai.events.stream_context import add_stream_sink
+    from crewai.events.types.llm_events import LLMCallType
     from crewai.execution import set_execution_uuid
     from crewai.hooks.dispatch import HookAborted, InterceptionPoint, scoped_hooks
+    from crewai.llms.base_llm import llm_call_context
+    from crewai.project.crew_definition import CrewDefinition
+    from crewai.project.crew_loader import load_crew_from_definition
     from crewai.tools import BaseTool
+    from crewai.utilities.string_utils import sanitize_tool_name
     from crewai_core.lock_store import set_lock_backend
     from crewai_core.printer import set_suppress_console_output
 
@@ -54,14 +58,20 @@ __all__ = [
     "BaseLLM",
     "BaseTool",
     "Crew",
+    "CrewDefinition",
     "CrewOutput",
     "HookAborted",
+    "LLMCallType",
     "Process",
     "Task",
+    "connect",
     "fresh_copy",
     "fresh_model",
     "is_crew",
+    "llm_call_context",
+    "load_crew_from_definition",
     "models_of",
+    "sanitize_tool_name",
     "scope",
     "set_model",
     "usage",
@@ -76,27 +86,6 @@ _is_ours: ContextVar[bool] = ContextVar("live_crew_run", default=False)
 
 # -- process-wide, once ------------------------------------------------------------------------
 
-=======
-from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task  # noqa: E402
-from crewai.project.crew_definition import CrewDefinition  # noqa: E402
-from crewai.project.crew_loader import load_crew_from_definition  # noqa: E402
-from crewai.tools import BaseTool  # noqa: E402
-from crewai_core.lock_store import set_lock_backend  # noqa: E402
-
-__all__ = [
-    "LLM",
-    "Agent",
-    "BaseLLM",
-    "BaseTool",
-    "Crew",
-    "CrewDefinition",
-    "CrewOutput",
-    "Process",
-    "Task",
-    "connect",
-    "load_crew_from_definition",
-]
->>>>>>> folder
 
 _locks: dict[str, threading.RLock] = {}
 _guard = threading.Lock()
@@ -188,7 +177,6 @@ def _skip_absent_files() -> None:
 
 set_lock_backend(_in_process)
 logging.getLogger("crewai").addHandler(logging.NullHandler())
-<<<<<<< HEAD
 warnings.filterwarnings("ignore", message="function callbacks cannot be serialized")
 _once(_task, "interpolate_only")
 _once(_base_agent, "interpolate_only")
@@ -292,6 +280,13 @@ def usage(*models: BaseLLM) -> dict[str, int]:
     return {name: count for name, count in total.items() if count}
 
 
+def connect(model: object) -> None:
+    """Make the client of a model now; CrewAI puts off what fails, such as a missing API key."""
+    make = getattr(model, "_get_sync_client", None)
+    if make is not None and getattr(model, "_client", make) is None:
+        make()
+
+
 # -- one run -----------------------------------------------------------------------------------
 
 
@@ -341,13 +336,3 @@ def scope(
     }
     with triggered_by_scope(run), scoped_hooks(hooks):
         yield
-=======
-logging.getLogger("crewai").propagate = False
-
-
-def connect(model: object) -> None:
-    """Makes the client of a model now; CrewAI puts off what fails, such as a missing API key."""
-    make = getattr(model, "_get_sync_client", None)
-    if make is not None and getattr(model, "_client", make) is None:
-        make()
->>>>>>> folder

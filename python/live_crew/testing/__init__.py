@@ -13,23 +13,50 @@ assert_timeline(
     ''',
 )
 ```
+
+`ScriptedLLM` is a model for real CrewAI crews whose answers are written down:
+
+```python
+crew = Crew(agents=[Agent(role="Host", …, llm=ScriptedLLM("Welcome!"))], tasks=[…])
+```
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from live_crew.testing._script import Call, ProviderError, Reply, Request, ScriptError, ToolCall
+    from live_crew.testing.llm import ScriptedLLM
     from live_crew.testing.stream import Moment, StreamResult, TestStream
     from live_crew.testing.timeline import assert_timeline
 
 _HOME = {
+    "Call": "_script",
     "Moment": "stream",
+    "ProviderError": "_script",
+    "Reply": "_script",
+    "Request": "_script",
+    "ScriptError": "_script",
+    "ScriptedLLM": "llm",
     "StreamResult": "stream",
     "TestStream": "stream",
+    "ToolCall": "_script",
     "assert_timeline": "timeline",
 }
 
-__all__ = ["Moment", "StreamResult", "TestStream", "assert_timeline"]
+__all__ = [
+    "Call",
+    "Moment",
+    "ProviderError",
+    "Reply",
+    "Request",
+    "ScriptError",
+    "ScriptedLLM",
+    "StreamResult",
+    "TestStream",
+    "ToolCall",
+    "assert_timeline",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -136,7 +136,8 @@ def test_tools_read_and_write_the_context(model, crew, events):
     steps = iter(
         [
             'Thought: look\nAction: read_context\nAction Input: {"path": "score"}',
-            'Thought: write\nAction: write_context\nAction Input: {"path": "score.home", "value": 2}',
+            "Thought: write\nAction: write_context\n"
+            'Action Input: {"path": "score.home", "value": 2}',
             "Thought: done\nFinal Answer: ok",
         ]
     )
@@ -190,7 +191,7 @@ def test_c6_a_crew_that_hangs_is_given_up_at_its_deadline(model, crew, events, g
             gate.wait(60)
         return "fine"
 
-    orchestrator, result = run(crew(model(say)), events({}, {}), timeout_ms=300)
+    _, result = run(crew(model(say)), events({}, {}), timeout_ms=300)
     assert [error.reason for error in result.errors] == ["timeout"]
     assert payloads(result) == [{"text": "fine"}]
 
@@ -242,9 +243,6 @@ def test_every_way_to_give_a_crew(model, crew, events):
 
     @CrewBase
     class Speakers:
-        agents_config: dict = {}
-        tasks_config: dict = {}
-
         @agent
         def speaker(self) -> Agent:
             return Agent(role="speaker", goal="g", backstory="b", llm=model("based"))
@@ -340,12 +338,12 @@ def test_a_crew_says_what_wakes_it(model, crew):
 
 
 async def test_live_runs_of_crews_land_while_the_loop_stays_free(model, crew, gate):
-    ticks = []
+    enough = asyncio.Event()
 
     async def tick():
-        while True:
-            ticks.append(1)
+        for _ in range(20):
             await asyncio.sleep(0.005)
+        enough.set()
 
     orchestrator = CrewOrchestrator(slice_ms=20)
     orchestrator.register_crew(
@@ -354,13 +352,12 @@ async def test_live_runs_of_crews_land_while_the_loop_stays_free(model, crew, ga
     async with orchestrator:
         ticking = asyncio.ensure_future(tick())
         await orchestrator.publish({"kind": "ask", "stream_id": "s", "payload": {}})
-        while not ticks[20:]:
-            await asyncio.sleep(0.01)
+        await enough.wait()
         gate.set()
         async for action in orchestrator.actions():
             assert action.payload == {"text": "late"}
             break
-        ticking.cancel()
+        await ticking
 
 
 def test_a_journal_of_crews_verifies_and_names_crewai(model, crew, events, tmp_path):
