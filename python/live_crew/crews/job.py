@@ -84,9 +84,14 @@ class Job:
     async def do(self, work: Work, loaded: Awaitable[None]) -> None:
         """Do it and tell the core, whatever comes of it."""
         self._task = asyncio.current_task()
-        run, notes, began = self.run, Notes(self.run), time.perf_counter()
         try:
             await loaded
+        except Exception:  # noqa: BLE001
+            # Whoever began the run of the orchestrator gets it and ends that. This run stays under
+            # way, so it begins again once the crew can be loaded.
+            return
+        run, notes, began = self.run, Notes(self.run), time.perf_counter()
+        try:
             if self._is_over:
                 raise asyncio.CancelledError  # noqa: TRY301
             answer = await work(run, notes, lambda: self._is_over)
