@@ -116,6 +116,15 @@ class Orchestrator:
         crews = [participant.core() for participant in self._participants.values()]
         return Plan(crews, self._settings.core(pace), pace)
 
+    async def load(self, crew: str | None = None) -> None:
+        """Wait for the crews, or one, which load in the background; raises what is wrong with them.
+
+        `run` and `start` do so by themselves.
+        """
+        for name, participant in self._participants.items():
+            if participant.crew is not None and crew in (None, name):
+                await participant.crew.load()
+
     # -- runs ------------------------------------------------------------------------------
 
     async def run(
@@ -134,6 +143,7 @@ class Orchestrator:
                 'there is nothing to run over; give a source: `run("events.json")`, '
                 "or use `start()` and `publish()`"
             )
+        await self.load()
         run = self._begin(given, actions=actions)
         return await self._end(run, run.result())
 
@@ -151,6 +161,7 @@ class Orchestrator:
 
     async def start(self) -> None:
         """Begin to take in what `publish` gives, in real time."""
+        await self.load()
         self._begin(None)
 
     async def publish(self, event: Event[Any] | Mapping[str, Any]) -> None:
@@ -208,8 +219,9 @@ class Orchestrator:
 
     def explain(self, crew: str, slice: int, *, stream_id: str | None = None) -> str:  # noqa: A002
         """Say why a crew ran, waits, or did not run in a slice."""
-        told = self._journal.explain(self._stream(stream_id), crew, slice)
-        return str(told["text"])
+        from live_crew.story import story
+
+        return story(self._journal.explain(self._stream(stream_id), crew, slice))
 
     def context_at(self, stream_id: str, slice: int) -> dict[str, Any]:  # noqa: A002
         """Give the context of a stream as it was after a slice."""
@@ -236,6 +248,8 @@ class Orchestrator:
                 "give this one another name with `crew=`"
             )
         self._participants[participant.name] = participant
+        if participant.crew is not None:
+            participant.crew.begin_loading()
 
     def _begin(
         self,

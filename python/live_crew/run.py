@@ -8,7 +8,6 @@ import json
 import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,6 @@ from live_crew.result import Actions, Refusal, RunResult
 from live_crew.transports import EventTransport
 
 if TYPE_CHECKING:
-    from live_crew.crews.reactor import CrewReactor
     from live_crew.participants import Participant
     from live_crew.settings import Settings
 
@@ -70,7 +68,6 @@ class LiveRun:
         self._pump: asyncio.Task[None] | None = None
         self._summary: dict[str, Any] | None = None
         self._source_error: BaseException | None = None
-        self._load_error: BaseException | None = None
         self._crews = [one.crew for one in participants.values() if one.crew is not None]
         self._is_live = source is None or isinstance(source, (EventTransport, AsyncIterable))
         out = _outputs(actions, settings)
@@ -94,8 +91,6 @@ class LiveRun:
         )
         self._drive = Drive(session, self._relay if settings.relays else None)
         self._session = session
-        for crew in self._crews:
-            self._watch_loading(crew)
         if isinstance(source, (EventTransport, AsyncIterable)):
             stream = source.events() if isinstance(source, EventTransport) else source
             self._pump = asyncio.ensure_future(self._feed(stream))
@@ -109,8 +104,6 @@ class LiveRun:
                 raise
             # It comes back as itself: the core knows but its text.
             raise self._source_error from None
-        if self._load_error is not None:
-            raise self._load_error
         if self._pump is not None:
             await self._pump
         return self._make_result(self._summary)
@@ -178,24 +171,6 @@ class LiveRun:
         with contextlib.suppress(PackageNotFoundError):
             return version("crewai") if self._crews else None
         return None
-
-    def _watch_loading(self, crew: CrewReactor) -> None:
-        """Crews load while the run begins; one that cannot be loaded ends it."""
-        loop = asyncio.get_running_loop()
-
-        def failed() -> None:
-            if self._load_error is None and not self._drive.is_over:
-                self._load_error = crew.loaded.exception()
-                self._session.abort()
-                self._drive.step_soon()
-
-        def loaded(future: Future[None]) -> None:
-            if future.exception() is not None:
-                # The loop is closed when the run ended before.
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(failed)
-
-        crew.loaded.add_done_callback(loaded)
 
     def _core_source(self, source: Any) -> Any:
         """What the core reads from: a path, an iterator, or nothing for what is published."""

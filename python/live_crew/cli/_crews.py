@@ -1,5 +1,6 @@
 """The crews a command is about: those of the configuration, and handlers named beside it."""
 
+import asyncio
 import os
 import re
 import sys
@@ -24,6 +25,7 @@ __all__ = [
     "config_for_run",
     "folder_of",
     "handlers_named",
+    "load_problems",
     "make_orchestrator",
     "plan_of",
     "problems_of_crews",
@@ -104,9 +106,26 @@ def problems_of_crews(config: LiveConfig, names: Container[str]) -> Iterator[Pro
         try:
             list(participants_of(config.model_copy(update={"crews": (entry,)})))
         except LiveCrewError as error:
-            yield config.origins.problem(where, str(error))
+            found = error.problems if isinstance(error, ConfigError) else ()
+            yield from found or [config.origins.problem(where, str(error))]
         except Exception as error:  # noqa: BLE001 (the user's module may raise anything)
             yield config.origins.problem(where, _import_error(error, folder_of(config)))
+
+
+async def load_problems(orchestrator: Orchestrator, config: LiveConfig) -> list[Problem]:
+    """What is wrong with crews that only building them shows."""
+    loading = [orchestrator.load(entry.name) for entry in config.crews]
+    problems: list[Problem] = []
+    for at, error in enumerate(await asyncio.gather(*loading, return_exceptions=True)):
+        if isinstance(error, ConfigError) and error.problems:
+            problems += error.problems
+        elif error is not None:
+            where = ("crews", at, "path" if config.crews[at].python is None else "python")
+            said = str(error)
+            if not isinstance(error, ConfigError):
+                said = f"cannot be built: {type(error).__name__}: {error}"
+            problems.append(config.origins.problem(where, said))
+    return problems
 
 
 def handlers_named(names: Iterable[str]) -> list[Handler[..., Any]]:

@@ -8,6 +8,7 @@ import typer
 from live_crew.cli._journal import open_journal, the_stream
 from live_crew.cli._options import AsJson, ConfigFile, JournalFile, StreamName
 from live_crew.cli._out import document, say
+from live_crew.story import story
 
 __all__ = ["explain"]
 
@@ -30,7 +31,7 @@ def explain(
     if as_json:
         document({"stream_id": name, **{key: one for key, one in told.items() if key != "text"}})
     else:
-        say(str(told["text"]))
+        say(story(told))
 
 
 def _crew_and_slice(what: str) -> tuple[str, int]:

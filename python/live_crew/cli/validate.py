@@ -1,5 +1,6 @@
 """`live-crew validate`."""
 
+import asyncio
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -8,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from live_crew.cli._crews import plan_of, problems_of_crews, read_config
+from live_crew.cli._crews import load_problems, plan_of, problems_of_crews, read_config
 from live_crew.cli._options import AsJson
 from live_crew.cli._out import document, fail, paint, say
 from live_crew.errors import ConfigError, Problem
@@ -55,7 +56,10 @@ def check(path: Path | None) -> tuple[list[str], list[Problem]]:
         problems = list(problems_of_crews(config, {crew.name for crew in config.crews}))
         if problems:
             return [], problems
-        plan = plan_of(Orchestrator(config=config), config)
+        orchestrator = Orchestrator(config=config)
+        plan = plan_of(orchestrator, config)
+        if problems := asyncio.run(load_problems(orchestrator, config)):
+            return [], problems
     except ConfigError as error:
         return [], list(error.problems) or [Problem(str(error))]
     if not plan.crews:

@@ -81,15 +81,9 @@ class Job:
         if self._task is not None:
             self._task.cancel()
 
-    async def do(self, work: Work, loaded: Awaitable[None]) -> None:
+    async def do(self, work: Work) -> None:
         """Do it and tell the core, whatever comes of it."""
         self._task = asyncio.current_task()
-        try:
-            await loaded
-        except Exception:  # noqa: BLE001
-            # Whoever began the run of the orchestrator gets it and ends that. This run stays under
-            # way, so it begins again once the crew can be loaded.
-            return
         run, notes, began = self.run, Notes(self.run), time.perf_counter()
         try:
             if self._is_over:

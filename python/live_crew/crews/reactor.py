@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from live_crew.crews.given import template_of
 from live_crew.crews.job import CrewWork, Job
-from live_crew.crews.lane import the_lane
+from live_crew.crews.lane import Lane, the_lane
 
 if TYPE_CHECKING:
     from live_crew._core import Run
@@ -35,7 +35,6 @@ class CrewReactor:
         self.name = name
         self._jobs: set[Job] = set()
         self._usage: Counter[str] = Counter()
-        self._lane = the_lane()
         if source is None or runtime.system_prompt or runtime.user_template:
             from live_crew.crews.prompt import PromptWork
 
@@ -50,15 +49,28 @@ class CrewReactor:
             mapped = json.dumps(runtime.inputs, sort_keys=True) if runtime.inputs else ""
             both = f"{template.fingerprint}\0{mapped}".encode()
             self.fingerprint = hashlib.blake2b(both, digest_size=16).hexdigest()
-        self.loaded: concurrent.futures.Future[None] = self._lane.submit(self._load())
+        self._loaded: concurrent.futures.Future[None] | None = None
+
+    def begin_loading(self) -> None:
+        """Import CrewAI and build the crew, on the lane."""
+        if self._loaded is None:
+            lane = the_lane()
+            self._loaded = lane.submit(self._load(lane))
+
+    async def load(self) -> None:
+        """Wait until it can run; raises what is wrong with it."""
+        self.begin_loading()
+        if self._loaded is not None:
+            await asyncio.shield(asyncio.wrap_future(self._loaded))
 
     def submitter(self) -> Callable[[Run], Job]:
         """What the core calls with each run."""
 
         def submit(run: Run) -> Job:
-            job = Job(self._lane, run)
+            lane = the_lane()
+            job = Job(lane, run)
             self._jobs.add(job)
-            self._lane.submit(self._do(job))
+            lane.submit(self._do(job))
             return job
 
         return submit
@@ -73,13 +85,13 @@ class CrewReactor:
         for job in list(self._jobs):
             job.cancel()
 
-    async def _load(self) -> None:
-        await asyncio.wrap_future(self._lane.ready)
+    async def _load(self, lane: Lane) -> None:
+        await asyncio.wrap_future(lane.ready)
         await self._work.load()
 
     async def _do(self, job: Job) -> None:
         try:
-            await job.do(self._work, asyncio.wrap_future(self.loaded))
+            await job.do(self._work)
         finally:
             self._usage.update(job.usage)
             self._jobs.discard(job)

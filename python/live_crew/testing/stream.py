@@ -141,6 +141,7 @@ class TestStream:
 
     async def _live(self, arrivals: Arrivals, witness: Witness, said: _Said) -> None:
         """One life of the process."""
+        await self.orchestrator.load()
         run = self.orchestrator._begin(arrivals, watch=witness.saw)  # noqa: SLF001
         try:
             said.last = await self.orchestrator._end(run, run.result())  # noqa: SLF001
