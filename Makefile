@@ -4,6 +4,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+CREWAI := "crewai>=1.15.3,<1.16"
 export PYO3_PYTHON := $(abspath $(BIN))/python
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -17,12 +18,14 @@ build: $(VENV)/ready
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --group dev "pydantic>=2.10" "PyYAML>=6" "rich>=13" "typer>=0.15"
+	$(BIN)/python -m pip install --quiet --group dev "pydantic>=2.10" "PyYAML>=6" "rich>=13" "typer>=0.15" $(CREWAI)
 	touch $@
 
-## a greeter, then two crews on a match: journaled, verified, explained. One line of the input is broken
+## a greeter, real crews of CrewAI without a key, then two crews on a match: journaled, verified, explained
 demo: build
 	$(BIN)/python examples/01_hello_world/main.py
+	$(BIN)/python examples/02_two_crews_yaml/main.py
+	$(BIN)/python examples/04_match_day/main.py
 	cd examples/score && rm -rf .live_crew && $(abspath $(BIN))/live-crew process events.jsonl || test $$? = 1
 	cd examples/score && $(abspath $(BIN))/live-crew replay .live_crew/journal.db
 	cd examples/score && $(abspath $(BIN))/live-crew explain commentator@2

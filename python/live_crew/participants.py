@@ -41,6 +41,7 @@ class Participant:
     ) -> Participant:
         """Anything that reacts, under a given name."""
         if crew is None or is_crew_like(crew):
+            runtime = {**_beside(crew, name), **runtime}
             own = runtime.pop("llm", None)
             given = own if own is not None and not isinstance(own, (str, dict)) else model
             said = {} if given is own or own is None else {"llm": own}
@@ -125,6 +126,19 @@ def _decorated(crew: Any, handler: Handler[..., Any], given: dict[str, Any]) -> 
     waits = "needs" in given or "dependencies" in given
     triggers = [] if waits and not isinstance(crew, Handler) else list(handler.kinds)
     return {"triggers": triggers, **handler.options}
+
+
+def _beside(crew: Any, name: str) -> dict[str, Any]:
+    """What the runtime file in the folder of a crew says; keywords go over it."""
+    if not isinstance(crew, (str, Path)):
+        return {}
+    from live_crew.config import load_runtime
+
+    file = Path(crew) / f"{Path(crew).resolve().name}.runtime.yaml"
+    if not file.is_file():
+        return {}
+    said = load_runtime(file, crew=name)
+    return {key: getattr(said, key) for key in said.model_fields_set}
 
 
 def _no_triggers(name: str, runtime: dict[str, Any]) -> list[str]:

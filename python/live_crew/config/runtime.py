@@ -1,5 +1,6 @@
 """One `<crew>.runtime.yaml`: when a crew runs, what it waits for, how it is bounded."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -162,8 +163,17 @@ class CrewRuntime(Section):
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Emits):
+        said = {name: getattr(value, name) for name in sorted(value.model_fields_set)}
+        # Templates are JSON of any shape: the core takes them as text.
+        made = {
+            name: json.dumps(said[name])
+            for name in ("payload", "context")
+            if said.get(name) is not None
+        }
+        return {**said, **made}
     if isinstance(value, Section):
-        whole = not isinstance(value, (Retry, Emits))
+        whole = not isinstance(value, Retry)
         names = type(value).model_fields if whole else value.model_fields_set
         return {name: getattr(value, name) for name in sorted(names)}
     if isinstance(value, tuple):

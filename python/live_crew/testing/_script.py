@@ -213,7 +213,7 @@ class _Line:
             _check(answer)
         if isinstance(pattern, str):
             try:
-                pattern = re.compile(pattern)
+                pattern = re.compile(pattern, re.DOTALL)
             except re.error as error:
                 raise LiveCrewError(f"`{pattern}` is no regular expression: {error}") from None
         if pattern is not None and not isinstance(pattern, re.Pattern) and not callable(pattern):

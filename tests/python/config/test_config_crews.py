@@ -69,7 +69,7 @@ def test_a_mistake_in_a_runtime_file_is_told_with_those_of_the_configuration(
     [
         ("{a: 1}", "1:8: crews: a mapping is no list; write `- path: …` lines"),
         ("[one]", "1:9: crews[0]: `one` is no crew; write `- path: …` or `- python: …`"),
-        ("[{}]", "1:9: crews[0]: names no crew; add `path: …` or `python: package.module:name`"),
+        ("[{}]", "1:9: crews[0]: names no crew; add `path: …`, `python: package.module:name`, or `runtime: …` with a `user_template`"),
         ("[{path: one, python: 'a:b'}]", "1:29: crews[0].python: is a second place of the crew beside `path`; remove one"),
         ("[{python: a.b}]", "1:18: crews[0].python: `a.b` is no place of a crew in Python; use `package.module:name`"),
         ("[{path: onn}]", "1:16: crews[0].path: `onn` is not there; did you mean `one`?"),

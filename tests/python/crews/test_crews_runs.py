@@ -136,8 +136,7 @@ def test_tools_read_and_write_the_context(model, crew, events):
     steps = iter(
         [
             'Thought: look\nAction: read_context\nAction Input: {"path": "score"}',
-            "Thought: write\nAction: write_context\n"
-            'Action Input: {"path": "score.home", "value": 2}',
+            'Action: write_context\nAction Input: {"path": "score.home", "value": 2}',
             "Thought: done\nFinal Answer: ok",
         ]
     )
