@@ -105,12 +105,14 @@ def test_a_built_crew_can_be_copied_and_run(one: Path, llm: "BaseLLM") -> None:
 
 
 def test_crew_yaml_says_the_rest(write: Write, one: Path, llm: "BaseLLM") -> None:
+    agents = ONE.replace("}", ", settings: {verbose: , max_iter: 3}}")
     settings = "name: night desk\nverbose: true\ninputs: {topic: tea}\nmax_rpm:\n"
-    write({"desk/crew.yaml": settings})
+    write({"desk/agents.yaml": agents, "desk/crew.yaml": settings})
     crew = read_folder(one)
     assert (crew.name, crew.default_inputs) == ("night desk", {"topic": "tea"})
     made = build(crew, llm)
     assert (made.name, made.verbose) == ("night desk", True)
+    assert (made.agents[0].verbose, made.agents[0].max_iter) == (False, 3)
 
 
 def test_tasks_may_be_a_list(write: Write, one: Path, llm: "BaseLLM") -> None:
