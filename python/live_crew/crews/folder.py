@@ -33,7 +33,7 @@ class FolderCrew:
 
     name: str
     root: Path
-    definition: dict[str, Any]
+    definition: dict[str, Any] = field(repr=False)  # which may hold keys
     default_inputs: dict[str, Any]
     files: tuple[Path, ...]
     placeholders: frozenset[str]

@@ -236,6 +236,11 @@ def test_the_fingerprint_is_of_names_and_bytes(write: Write, one: Path) -> None:
     assert read_folder(one).fingerprint() != first
 
 
+def test_a_key_in_a_file_is_not_shown(write: Write, one: Path) -> None:
+    write({"desk/agents.yaml": ONE.replace("}", ", llm: {model: x, api_key: sk-123}}")})
+    assert "sk-123" not in repr(read_folder(one))
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [
