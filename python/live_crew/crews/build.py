@@ -13,7 +13,7 @@ from live_crew.errors import ConfigError, Problem
 from .folder import FolderCrew
 from .known_keys import MODELS
 from .no_model import no_model
-from .refused import problems_of
+from .refused import problems_of, written_at
 
 if TYPE_CHECKING:
     from .parts import Part
@@ -120,9 +120,7 @@ def _models(crew: FolderCrew, made: Crew) -> Iterator[tuple[Part, Where, Any]]:
         agents.append((str(manager), made.manager_agent))
     for name, agent in agents:
         part = parts.agents[name]
-        inner = (part.data.get("settings") or {}).get("llm") is not None
-        path = ("settings", "llm") if inner else ("llm",) if part.data.get("llm") else ()
-        yield part, path, agent.llm
+        yield part, written_at(part, "llm"), agent.llm
     for key in ("manager_llm", "planning_llm") if parts.rest else ():
         if parts.rest is not None and parts.settings.get(key):
             yield parts.rest, (key,), getattr(made, key)

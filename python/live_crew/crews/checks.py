@@ -132,7 +132,8 @@ def _missing(part: Part, what: str) -> Iterator[Problem]:
 
 def _check_type(parts: Parts, part: Part, known: tuple[str, ...]) -> None:
     value = part.data.get("type")
-    if isinstance(value, dict) or value is None or value in known:
+    is_reference = isinstance(value, dict) and "python" in value
+    if is_reference or value is None or value in known:
         return
     wrong = f"{shown(value)} is no type; use `{known[1]}`, or write `{{python: module.Class}}`"
     parts.problems.append(part.problem(("type",), wrong))
@@ -212,7 +213,7 @@ def _manager(parts: Parts, crew: Part) -> Iterator[Problem]:
         yield crew.problem(
             ("process",), "`hierarchical` needs a manager; add `manager_llm` or `manager_agent`"
         )
-    if isinstance(manager, str) and manager not in parts.agents and parts.agents:
+    if isinstance(manager, str) and manager and manager not in parts.agents:
         where = _where_agents_are(parts)
         wrong = f"{shown(manager)} is no agent of {where}; {did_you_mean(manager, parts.agents)}"
         yield crew.problem(("manager_agent",), wrong)
@@ -224,7 +225,7 @@ def _manager(parts: Parts, crew: Part) -> Iterator[Problem]:
             yield crew.problem(
                 ("manager_agent",), f"{shown(manager)} manages no agent; add another one"
             )
-    elif manager is not None and not isinstance(manager, dict | str):
+    elif manager is not None and not (isinstance(manager, dict) and "python" in manager):
         wrong = f"{shown(manager)} is no agent; name one, or write `{{python: module.agent}}`"
         yield crew.problem(("manager_agent",), wrong)
 
@@ -242,5 +243,5 @@ def _unused(parts: Parts) -> Iterator[Problem]:
 
 
 def _where_agents_are(parts: Parts) -> str:
-    file = next(iter(parts.agents.values())).document.file
-    return "`agents/`" if file.endswith((".json", ".jsonc")) else "agents.yaml"
+    files = [agent.document.file for agent in parts.agents.values()]
+    return "`agents/`" if files and files[0].endswith((".json", ".jsonc")) else "agents.yaml"

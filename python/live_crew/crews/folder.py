@@ -33,7 +33,7 @@ class FolderCrew:
 
     name: str
     root: Path
-    definition: dict[str, Any]
+    definition: dict[str, Any] = field(repr=False)  # which may hold keys
     default_inputs: dict[str, Any]
     files: tuple[Path, ...]
     placeholders: frozenset[str]
@@ -80,6 +80,8 @@ def read_folder(path: str | Path) -> FolderCrew:
 def _clean(part: Part, what: str) -> dict[str, Any]:
     """An agent or task without the white space that YAML leaves at the end of `>` texts."""
     data = _given(part.data)
+    if "settings" in data:
+        data["settings"] = _given(data["settings"])
     return {key: one.strip() if key in TEXTS[what] else one for key, one in data.items()}
 
 

@@ -146,7 +146,7 @@ def _agent_file(parts: Parts, base: Path, name: str) -> tuple[Path | None, str]:
     file = next((file for file in files if _is_there(file)), None)
     there = [one.stem for folder in folders if folder.is_dir() for one in folder.iterdir()]
     meant = closest(name, there)
-    fix = f"did you mean `{meant}`?" if meant else f"create `agents/{name}.json`"
+    fix = f"did you mean `{meant}`?" if meant else f"create {shown(f'agents/{name}.json')}"
     return file, f"{shown(name)} is no file of `agents/`; {fix}"
 
 

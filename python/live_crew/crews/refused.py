@@ -16,11 +16,11 @@ from .known_keys import MODELS
 from .no_model import gist, no_model
 from .parts import Part, Parts
 
-__all__ = ["problems_of"]
+__all__ = ["problems_of", "written_at"]
 
 _TASK = re.compile(r"tasks\[(\d+)\]")
 _UNKNOWN = re.compile(r"(?:unsupported|runtime-only) field\(s\)[^:]*: (.+)", re.DOTALL)
-_FIELD = re.compile(r"(?::|\bfield) '?([A-Za-z_]\w*)")
+_FIELD = re.compile(r"(?:field ')?([A-Za-z_]\w*)")
 _MOST_REASONS = 3
 
 
@@ -35,7 +35,7 @@ def problems_of(
     part, _ = _part(str(error), parts, source)
     if isinstance(cause, ValidationError):
         return _invalid(cause, part, ()), None
-    model = _model_of(part)
+    model = written_at(part, "llm")
     of_model = isinstance(cause, ImportError) and not isinstance(cause, ModuleNotFoundError)
     if of_model and cause is not None and "failed to load agent" in str(error):
         if isinstance(cause.__cause__, ValidationError) and model:
@@ -59,9 +59,10 @@ def _told(
         part, path, tool = named
         yield part.problem(path, _no_tool(tool, text, cause))
         return
+    rest = rest.lstrip(": ").removeprefix("settings: ")
     field = _FIELD.match(rest)
-    path = (field[1],) if field and part.data.get(field[1]) is not None else ()
-    why = gist(rest.lstrip(": ").removeprefix(f"{path[0]}: ") if path else rest.lstrip(": "))
+    path = written_at(part, field[1]) if field else ()
+    why = gist(rest.removeprefix(f"{path[-1]}: ") if path else rest)
     if cause is not None and not isinstance(cause, ValueError):
         why = f"{why.removesuffix(f': {cause}')}: {type(cause).__name__}: {gist(str(cause))}"
     yield part.problem(path, f"is refused by CrewAI: {why}; correct it")
@@ -86,12 +87,23 @@ def _part(text: str, parts: Parts, source: str) -> tuple[Part, str]:
 def _tool_of(text: str, parts: Parts) -> tuple[Part, Where, str] | None:
     """The first tool a message is about; the loader names the tool and not its place."""
     for part in parts.all():
-        tools = part.data.get("tools")
+        path = written_at(part, "tools")
+        tools = part.value(path) if path else []
         for at, tool in enumerate(tools if isinstance(tools, list) else []):
-            file = f"/tools/{tool.removeprefix('custom:')}.py" if isinstance(tool, str) else tool
-            if isinstance(tool, str) and (f"'{tool}'" in text or file in text):
-                return part, ("tools", at), tool
+            if not isinstance(tool, str):
+                continue
+            file = f"/tools/{tool.removeprefix('custom:')}.py"
+            if f"'{tool}'" in text or file in text:
+                return part, (*path, at), tool
     return None
+
+
+def written_at(part: Part, key: str) -> Where:
+    """Where `key` of an agent, task or crew is said; agents may say it in `settings`."""
+    for path in (("settings", key), (key,)):
+        if part.value(path) is not None:
+            return path
+    return ()
 
 
 def _no_tool(tool: str, said: str, cause: BaseException | None) -> str:
@@ -106,13 +118,6 @@ def _no_tool(tool: str, said: str, cause: BaseException | None) -> str:
     if inner is not None and not type(inner).__module__.startswith("crewai"):
         why = f"{type(inner).__name__}: {why}"
     return f"{shown(tool)} cannot be made: {why}; correct it"
-
-
-def _model_of(part: Part) -> Where:
-    settings = part.data.get("settings")
-    if isinstance(settings, dict) and settings.get("llm") is not None:
-        return ("settings", "llm")
-    return ("llm",) if part.data.get("llm") is not None else ()
 
 
 def _name_of(model: object) -> str:
@@ -170,8 +175,7 @@ def _flat(error: ValidationError, at: Where) -> Iterator[tuple[Where, str, str]]
 
 def _resolved(part: Part, loc: Where, *, is_missing: bool) -> Where:
     """The part of `loc` that is written down; names of classes are left out."""
-    inside: Where = ("settings", loc[0]) if loc else ()
-    path: Where = () if part.value(loc[:1]) is not None or not part.value(inside) else inside[:1]
+    path = written_at(part, str(loc[0]))[:-1] if loc else ()
     for at, step in enumerate(loc):
         absent = is_missing and at == len(loc) - 1 and isinstance(part.value(path), dict)
         if part.value((*path, step)) is not None or absent:

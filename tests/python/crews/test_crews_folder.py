@@ -105,12 +105,14 @@ def test_a_built_crew_can_be_copied_and_run(one: Path, llm: "BaseLLM") -> None:
 
 
 def test_crew_yaml_says_the_rest(write: Write, one: Path, llm: "BaseLLM") -> None:
+    agents = ONE.replace("}", ", settings: {verbose: , max_iter: 3}}")
     settings = "name: night desk\nverbose: true\ninputs: {topic: tea}\nmax_rpm:\n"
-    write({"desk/crew.yaml": settings})
+    write({"desk/agents.yaml": agents, "desk/crew.yaml": settings})
     crew = read_folder(one)
     assert (crew.name, crew.default_inputs) == ("night desk", {"topic": "tea"})
     made = build(crew, llm)
     assert (made.name, made.verbose) == ("night desk", True)
+    assert (made.agents[0].verbose, made.agents[0].max_iter) == (False, 3)
 
 
 def test_tasks_may_be_a_list(write: Write, one: Path, llm: "BaseLLM") -> None:
@@ -232,6 +234,11 @@ def test_the_fingerprint_is_of_names_and_bytes(write: Write, one: Path) -> None:
     assert read_folder(one).fingerprint() == first != changed
     (one / "tasks.yaml").rename(one / "tasks.yml")
     assert read_folder(one).fingerprint() != first
+
+
+def test_a_key_in_a_file_is_not_shown(write: Write, one: Path) -> None:
+    write({"desk/agents.yaml": ONE.replace("}", ", llm: {model: x, api_key: sk-123}}")})
+    assert "sk-123" not in repr(read_folder(one))
 
 
 @pytest.mark.parametrize(
