@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from live_crew._imports import load_object
 from live_crew.errors import ConfigError
 from live_crew.handlers import Handler, as_handler
 
@@ -68,7 +67,7 @@ def participants_of(config: LiveConfig) -> Iterator[Participant]:
     for entry in config.crews:
         if entry.python is None:
             raise ConfigError(f"`{entry.path}`: folders of CrewAI crews need `live-crew[crewai]`")
-        found = _import(entry.python, folder)
+        found = load_object(entry.python, folder)
         handler = as_handler(found)
         given = {name: getattr(entry.runtime, name) for name in entry.runtime.model_fields_set}
         merged = {**_decorated(found, handler, given), **given, "crew": entry.name}
@@ -86,25 +85,3 @@ def _runtime(keys: dict[str, Any]) -> CrewRuntime:
     from live_crew.config import make_runtime
 
     return make_runtime(**keys)
-
-
-def _import(spec: str, folder: Path) -> Any:
-    """`module:attribute`, looked up in the folder of the configuration first."""
-    module_name, _, attribute = spec.partition(":")
-    if not module_name or not attribute:
-        raise ConfigError(f"`python: {spec}` names no object; write `module:attribute`")
-    path = str(folder)
-    sys.path.insert(0, path)
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"`python: {spec}`: cannot import `{module_name}`: {error}") from error
-    finally:
-        sys.path.remove(path)
-    try:
-        return getattr(module, attribute)
-    except AttributeError:
-        from live_crew._words import did_you_mean
-
-        hint = did_you_mean(attribute, vars(module))
-        raise ConfigError(f"`python: {spec}`: `{module_name}` has no `{attribute}`{hint}") from None
