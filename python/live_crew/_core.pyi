@@ -501,5 +501,9 @@ class Session:
         """The batch that was taken is published, or could not be."""
 
     @property
+    def taken(self) -> tuple[int, int]:
+        """How far the source is, in bytes of a file or in events, and how many events it gave."""
+
+    @property
     def counts(self) -> dict[str, int]:
         """How much was said so far."""

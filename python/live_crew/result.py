@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from live_crew.errors import MultiCrewError
 from live_crew.models import Action
 
-__all__ = ["Actions", "Refusal", "RunResult"]
+__all__ = ["Actions", "Progress", "Refusal", "RunResult"]
 
 
 class Actions(Sequence[Action]):
@@ -75,6 +75,15 @@ class Refusal:
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
         return f"{place}: {self.reason}"
+
+
+class Progress(NamedTuple):
+    """How far a run is."""
+
+    position: int
+    """Bytes read of a file; of anything else, events."""
+    events: int
+    actions: int
 
 
 @dataclass

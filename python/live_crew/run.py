@@ -22,7 +22,7 @@ from live_crew.errors import (
     TransportError,
 )
 from live_crew.models import Action, Event
-from live_crew.result import Actions, Refusal, RunResult
+from live_crew.result import Actions, Progress, Refusal, RunResult
 from live_crew.transports import EventTransport
 
 if TYPE_CHECKING:
@@ -143,6 +143,10 @@ class LiveRun:
         self._drive.close()
         self._tasks.cancel()
         self._workers.close()
+
+    def progress(self) -> Progress:
+        """How far it is; from any thread."""
+        return Progress(*self._session.taken, self._session.counts["actions"])
 
     def errors(self) -> list[MultiCrewError]:
         """The errors so far."""

@@ -7,7 +7,7 @@ use std::{
     os::{fd::IntoRawFd, unix::net::UnixStream},
     path::PathBuf,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, TryLockError},
+    sync::{Arc, Mutex, PoisonError, TryLockError, atomic::Ordering},
     task::{Context, Poll, Waker},
 };
 
@@ -22,7 +22,7 @@ use super::{
     crews::{Member, Members, Style},
     errors::{journal_error, misuse, runtime_error, transport_error},
     event::Event,
-    input::{Events, Input},
+    input::{Events, Input, Taken, Watched},
     io::{self, Quiet},
     journal::Journal,
     output::{Mouth, Output},
@@ -59,6 +59,7 @@ pub(super) struct Session {
     /// The end of the bell that the loop listens to.
     ear: Mutex<Option<UnixStream>>,
     mouth: Mouth,
+    taken: Arc<Taken>,
     plan: Arc<crate::engine::Plan>,
 }
 
@@ -123,7 +124,9 @@ impl Session {
         let (bell, ear) = bell().map_err(|error| transport_error(&error))?;
         let pulse = Pulse::new(bell);
         let checked = Arc::clone(&plan.checked);
-        let (mut input, publisher) = input(source, plan, source_name.is_some())?;
+        let (input, publisher) = input(source, plan, source_name.is_some())?;
+        let taken = Arc::<Taken>::default();
+        let mut input = Watched { input, taken: Arc::clone(&taken) };
         let mouth = Mouth::default();
         let file = match (actions_path, problems_path) {
             (None, None) => None,
@@ -158,6 +161,7 @@ impl Session {
             publisher: Mutex::new(publisher),
             ear: Mutex::new(Some(ear)),
             mouth,
+            taken,
             plan: asked,
         })
     }
@@ -290,6 +294,13 @@ impl Session {
             // Nobody waits any more when the session was dropped.
             let _told = done.send(error.map_or(Ok(()), Err));
         }
+    }
+
+    /// How far the source is, in bytes of a file or in events, and how many events it gave.
+    #[getter]
+    fn taken(&self) -> (u64, u64) {
+        let Taken { position, events } = &*self.taken;
+        (position.load(Ordering::Relaxed), events.load(Ordering::Relaxed))
     }
 
     /// How much was said so far.
