@@ -480,7 +480,10 @@ class Session:
         """Ends as soon as it can; what is in the journal stays."""
 
     def kill(self) -> None:
-        """Drops everything at once, as a crash would. What is in the journal stays."""
+        """Drops everything at once, as a crash would; from within a step, when that ends.
+
+        What is in the journal stays.
+        """
 
     def take_actions(self) -> list[bytes]:
         """Takes the actions said since the last time, as JSON."""

@@ -99,7 +99,9 @@ class Drive:
         try:
             outcome = self.session.step()
         except BaseException as error:  # noqa: BLE001 (whatever it is, whoever waits gets it)
-            self._ended.set_exception(error)
+            # Unless the session was killed in one of its handlers.
+            if not self._ended.done():
+                self._ended.set_exception(error)
             self._stop_listening()
             return
         if self._relay is not None:

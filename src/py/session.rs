@@ -7,7 +7,10 @@ use std::{
     os::{fd::IntoRawFd, unix::net::UnixStream},
     path::PathBuf,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, TryLockError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError, TryLockError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -52,6 +55,8 @@ type Work = Pin<Box<dyn Future<Output = Result<Summary, RuntimeError>> + Send>>;
 #[pyclass(frozen, module = "live_crew._core")]
 pub(super) struct Session {
     work: Mutex<Option<Work>>,
+    /// Killed from within a step, which drops the work when it ends.
+    is_killed: AtomicBool,
     waker: Waker,
     pulse: Arc<Pulse>,
     switch: StopSwitch,
@@ -155,6 +160,7 @@ impl Session {
         };
         Ok(Self {
             work: Mutex::new(Some(Box::pin(work))),
+            is_killed: AtomicBool::new(false),
             waker: Waker::from(Arc::clone(&pulse)),
             pulse,
             switch,
@@ -193,6 +199,10 @@ impl Session {
         if let Some(interrupt) = self.pulse.take_interrupt() {
             *work = None;
             return Err(interrupt);
+        }
+        if self.is_killed.load(Ordering::SeqCst) {
+            *work = None;
+            return Err(misuse("the session was killed in one of its handlers"));
         }
         match polled {
             Poll::Pending => Ok(again.into_pyobject(py)?.to_owned().into_any()),
@@ -236,10 +246,18 @@ impl Session {
         self.switch.stop(Stop::Abort);
     }
 
-    /// Drops everything at once, as a crash would. What is in the journal stays.
+    /// Drops everything at once, as a crash would; from within a step, when that ends. What is in the
+    /// journal stays.
     fn kill(&self) {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.end_input();
+        self.is_killed.store(true, Ordering::SeqCst);
+        let work = match self.work.try_lock() {
+            Ok(mut work) => work.take(),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take(),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        // Not while it is locked: it holds Python objects, which may come back here.
+        drop(work);
     }
 
     /// Takes the actions said since the last time, as JSON.
