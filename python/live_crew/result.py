@@ -98,12 +98,15 @@ class RunResult:
     events_processed: int
     actions_published: int
     ending: str
+    failed: dict[str, str] = field(default_factory=dict)
+    """Streams that stopped, and why: a late event met the policy `fail` (rule T5)."""
     counters: dict[str, int] = field(repr=False, default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Whether no crew failed and no input was refused."""
-        return not self.errors and not self.counters.get("refused") and self.ending != "aborted"
+        """Whether no crew and no stream failed, and no input was refused."""
+        is_clean = not self.errors and not self.failed and not self.counters.get("refused")
+        return is_clean and self.ending != "aborted"
 
     def raise_for_errors(self) -> None:
         """Raise the first error, if there is one."""
@@ -119,6 +122,7 @@ class RunResult:
             "actions_published": self.actions_published,
             "counters": self.counters,
             "digests": self.digests,
+            "failed": self.failed,
             "context": self.context,
             "actions": [action.model_dump(mode="json") for action in self.actions],
             "errors": [

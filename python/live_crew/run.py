@@ -270,6 +270,7 @@ class LiveRun:
             events_processed=summary["counters"]["events"],
             actions_published=counts["actions"],
             ending=summary["ending"],
+            failed={name: state["failed"] for name, state in streams.items() if state["failed"]},
             counters={
                 **summary["counters"],
                 "errors": counts["errors"],

@@ -276,6 +276,9 @@ impl Engine {
         for parcel in &self.state.outbox {
             self.commands.push_back(Command::Publish(Arc::clone(parcel)));
         }
+        if let Some(why) = &self.state.failed {
+            self.commands.push_back(Command::Fail(why.clone()));
+        }
         if self.state.finished {
             self.commands.push_back(Command::Finished);
             return;

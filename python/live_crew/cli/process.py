@@ -15,7 +15,7 @@ from live_crew.cli._crews import config_for_run, make_orchestrator
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
 from live_crew.cli._out import document, is_terminal
 from live_crew.cli._progress import watching
-from live_crew.cli._told import tell_errors, tell_refusals, tell_summary
+from live_crew.cli._told import tell_errors, tell_failed, tell_refusals, tell_summary
 from live_crew.errors import TransportError
 
 __all__ = ["process"]
@@ -42,7 +42,7 @@ def process(
     configuration, is gone on with; else `.live_crew/journal.db` is made, and the one of the run
     before is kept as `.live_crew/journal.prev.db` (`live-crew diff` compares the two).
 
-    Exits with 1 if a crew failed or input was refused.
+    Exits with 1 if a crew or a stream failed, or input was refused.
 
     Example: live-crew process events.jsonl --handlers crews -o actions.jsonl
     """
@@ -62,6 +62,7 @@ def process(
         document({**result.model_dump(), "seconds": round(seconds, 3)})
     else:
         tell_errors(result.errors)
+        tell_failed(result.failed)
         tell_refusals(result.refused)
         tell_summary(result, seconds)
     if not result.ok:

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from .conftest import EVENTS, signup, spawn
+from .conftest import CONFIG, EVENTS, signup, spawn
 
 BROKEN = """\
 from live_crew import event_handler
@@ -226,6 +226,17 @@ class TestJournal:
         process.communicate(timeout=30)
         assert told.exit_code == 1
         assert "is being written by another process" in told.stderr
+
+    def test_a_stream_that_stopped_is_told(self, folder, command):
+        (folder / "live_crew_config.yaml").write_text(
+            f"late_policy: fail\nlateness_ms: 0\n{CONFIG}"
+        )
+        with (folder / "events.jsonl").open("a") as file:
+            file.write(signup("12:00:01", "Barbara"))
+        told = command("process", "events.jsonl")
+        assert told.exit_code == 1
+        assert "failed: stream `shop`: event of kind `signup` came 3 slices late" in told.stderr
+        assert json.loads(command("process", "events.jsonl", "--json").stdout)["failed"]
 
 
 class TestSelector:
