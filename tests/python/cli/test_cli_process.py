@@ -208,7 +208,8 @@ class TestJournal:
             file.write(signup("12:00:09", "Barbara"))
         told = command("process", "events.jsonl", "-j", "keep.db")
         assert told.exit_code == 1
-        assert "stream `shop` has ended" in told.stderr
+        assert "stream `shop` has ended in this journal" in told.stderr
+        assert "begin a new journal" in told.stderr
 
     def test_one_of_other_crews_is_not_gone_on_with(self, folder, command):
         command("process", "events.jsonl", "-j", "keep.db")
