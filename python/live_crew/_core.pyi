@@ -550,7 +550,10 @@ class Session:
         """Ends as soon as it can; what is in the journal stays."""
 
     def kill(self) -> None:
-        """Drops everything at once, as a crash would. What is in the journal stays."""
+        """Drops everything at once, as a crash would; from within a step, when that ends.
+
+        What is in the journal stays.
+        """
 
     def take_actions(self) -> list[bytes]:
         """Takes the actions said since the last time, as JSON."""
@@ -569,6 +572,10 @@ class Session:
 
     def published(self, error: str | None = None) -> None:
         """The batch that was taken is published, or could not be."""
+
+    @property
+    def taken(self) -> tuple[int, int]:
+        """How far the source is, in bytes of a file or in events, and how many events it gave."""
 
     @property
     def counts(self) -> dict[str, int]:

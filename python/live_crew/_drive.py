@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from live_crew._core import Session
+from live_crew._signals import Alarm
 from live_crew.errors import HandlerExit
 
 __all__ = ["Drive", "Tasks"]
@@ -33,6 +34,7 @@ class Drive:
             raise RuntimeError("a session is driven once")
         self._ear = socket.socket(fileno=fd)
         self._loop.add_reader(self._ear.fileno(), self._on_bell)
+        self._alarm = Alarm(self._loop)
         self.step_soon()
 
     @property
@@ -82,6 +84,7 @@ class Drive:
         if self._ear.fileno() >= 0:
             self._loop.remove_reader(self._ear.fileno())
             self._ear.close()
+        self._alarm.close()
         self._stepped.set()
 
     def _on_bell(self) -> None:
@@ -96,7 +99,9 @@ class Drive:
         try:
             outcome = self.session.step()
         except BaseException as error:  # noqa: BLE001 (whatever it is, whoever waits gets it)
-            self._ended.set_exception(error)
+            # Unless the session was killed in one of its handlers.
+            if not self._ended.done():
+                self._ended.set_exception(error)
             self._stop_listening()
             return
         if self._relay is not None:

@@ -21,7 +21,7 @@ from live_crew.transports import EventTransport
 
 if TYPE_CHECKING:
     from live_crew.config import LiveConfig, Pace
-    from live_crew.result import Refusal, RunResult
+    from live_crew.result import Progress, Refusal, RunResult
     from live_crew.run import Watch
 
 __all__ = ["CrewOrchestrator", "Orchestrator"]
@@ -45,6 +45,7 @@ class Orchestrator:
         self._journal = self._settings.open_journal()
         self._run: LiveRun | None = None
         self._result: RunResult | None = None
+        self._progress: Progress | None = None
         for participant in participants_of(self._settings.config, self._settings.model):
             self._add(participant)
 
@@ -213,6 +214,12 @@ class Orchestrator:
         return [] if self._result is None else self._result.refused
 
     @property
+    def progress(self) -> Progress | None:
+        """How far this run is, or how far the last one came; from any thread."""
+        run = self._run
+        return self._progress if run is None else run.progress()
+
+    @property
     def journal(self) -> Journal:
         """Where everything is written down."""
         return self._journal
@@ -284,6 +291,7 @@ class Orchestrator:
             self._result = await ended
         finally:
             run.close()
+            self._progress = run.progress()
             self._run = None
         return self._result
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from live_crew._imports import load_object
 from live_crew.crews.template import is_crew_like
 from live_crew.errors import ConfigError
 from live_crew.handlers import Handler, as_handler
@@ -96,7 +95,7 @@ def _participant(entry: CrewEntry, config: LiveConfig, folder: Path, model: obje
         if not has_crew_files(entry.path) and entry.runtime.user_template is not None:
             source = None
     if entry.python is not None:
-        source = _import(entry.python, folder)
+        source = load_object(entry.python, folder)
     if source is None or is_crew_like(source):
         reactor = _reactor(entry.name, source, entry.runtime, config, model)
         return Participant(entry.name, reactor, entry.runtime)
@@ -155,25 +154,3 @@ def _runtime(keys: dict[str, Any]) -> CrewRuntime:
     from live_crew.config import make_runtime
 
     return make_runtime(**keys)
-
-
-def _import(spec: str, folder: Path) -> Any:
-    """`module:attribute`, looked up in the folder of the configuration first."""
-    module_name, _, attribute = spec.partition(":")
-    if not module_name or not attribute:
-        raise ConfigError(f"`python: {spec}` names no object; write `module:attribute`")
-    path = str(folder)
-    sys.path.insert(0, path)
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"`python: {spec}`: cannot import `{module_name}`: {error}") from error
-    finally:
-        sys.path.remove(path)
-    try:
-        return getattr(module, attribute)
-    except AttributeError:
-        from live_crew._words import did_you_mean
-
-        hint = did_you_mean(attribute, vars(module))
-        raise ConfigError(f"`python: {spec}`: `{module_name}` has no `{attribute}`{hint}") from None

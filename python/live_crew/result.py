@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from live_crew.errors import MultiCrewError
 from live_crew.models import Action
 
-__all__ = ["Actions", "Refusal", "RunResult"]
+__all__ = ["Actions", "Progress", "Refusal", "RunResult"]
 
 
 class Actions(Sequence[Action]):
@@ -77,6 +77,15 @@ class Refusal:
         return f"{place}: {self.reason}"
 
 
+class Progress(NamedTuple):
+    """How far a run is."""
+
+    position: int
+    """Bytes read of a file; of anything else, events."""
+    events: int
+    actions: int
+
+
 @dataclass
 class RunResult:
     """What a run gave: actions, the context of each stream, errors, and what was counted."""
@@ -89,14 +98,17 @@ class RunResult:
     events_processed: int
     actions_published: int
     ending: str
+    failed: dict[str, str] = field(default_factory=dict)
+    """Streams that stopped, and why: a late event met the policy `fail` (rule T5)."""
     counters: dict[str, int] = field(repr=False, default_factory=dict)
     # Tokens by crew, for crews of CrewAI.
     usage: dict[str, dict[str, int]] = field(repr=False, default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Whether no crew failed and no input was refused."""
-        return not self.errors and not self.counters.get("refused") and self.ending != "aborted"
+        """Whether no crew and no stream failed, and no input was refused."""
+        is_clean = not self.errors and not self.failed and not self.counters.get("refused")
+        return is_clean and self.ending != "aborted"
 
     def raise_for_errors(self) -> None:
         """Raise the first error, if there is one."""
@@ -113,6 +125,7 @@ class RunResult:
             "counters": self.counters,
             "usage": self.usage,
             "digests": self.digests,
+            "failed": self.failed,
             "context": self.context,
             "actions": [action.model_dump(mode="json") for action in self.actions],
             "errors": [

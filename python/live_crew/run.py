@@ -24,7 +24,7 @@ from live_crew.errors import (
     TransportError,
 )
 from live_crew.models import Action, Event
-from live_crew.result import Actions, Refusal, RunResult
+from live_crew.result import Actions, Progress, Refusal, RunResult
 from live_crew.transports import EventTransport
 
 if TYPE_CHECKING:
@@ -148,6 +148,10 @@ class LiveRun:
         self._workers.close()
         for crew in self._crews:
             crew.give_up()
+
+    def progress(self) -> Progress:
+        """How far it is; from any thread."""
+        return Progress(*self._session.taken, self._session.counts["actions"])
 
     def errors(self) -> list[MultiCrewError]:
         """The errors so far."""
@@ -277,6 +281,7 @@ class LiveRun:
             events_processed=summary["counters"]["events"],
             actions_published=counts["actions"],
             ending=summary["ending"],
+            failed={name: state["failed"] for name, state in streams.items() if state["failed"]},
             counters={
                 **summary["counters"],
                 "errors": counts["errors"],

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from live_crew._script import run_to_end
 from live_crew.errors import HandlerError, LiveCrewError, ModelError
 from live_crew.handlers import Handler, as_handler, kinds_of
 from live_crew.models import Action, Event
+from live_crew.timeslice import slice_index
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,6 +56,7 @@ class MemoryScheduler:
         self.slice_ms = slice_ms
         self.context: dict[str, dict[str, Any]] = {}
         self._epochs: dict[str, datetime] = {}
+        self._runs: Counter[tuple[str, str, int]] = Counter()
 
     def process(
         self, event: Event[Any] | Mapping[str, Any], crew: Handler[..., Any] | Callable[..., Any]
@@ -67,7 +71,10 @@ class MemoryScheduler:
         result.raise_for_errors()
         if result.counters["landed"]:
             self.context.update(result.context)
-        return list(result.actions)
+        key = (made.stream_id, handler.name, slice_index(made.ts, epoch, self.slice_ms))
+        before = self._runs[key]
+        self._runs[key] += 1
+        return [_numbered(action, before) for action in result.actions]
 
     async def _run(
         self, event: Event[Any], handler: Handler[..., Any], epoch: datetime
@@ -92,6 +99,15 @@ def _replier(name: str, reply: object) -> Callable[..., Any]:
         return lambda event: reply  # noqa: ARG005
     kind = f"{name.replace('-', '_').lstrip('_')}_result"[:_LONGEST_KIND]
     return lambda event: {"kind": kind, "payload": event.payload}
+
+
+def _numbered(action: Action[Any], before: int) -> Action[Any]:
+    """An action of a run that others of its crew came before in its slice: each begins anew."""
+    if not before:
+        return action
+    run, _, _ = str(action.causation_id).rpartition(".")
+    own = hashlib.blake2b(f"{action.id}/{before}".encode(), digest_size=16).hexdigest()
+    return action.model_copy(update={"id": own, "causation_id": f"{run}.{before}"})
 
 
 def _event(event: object) -> Event[Any]:

@@ -85,7 +85,9 @@ pub(super) enum Work {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// The stream has ended.
-    #[error("stream `{0}` has ended and takes no more events")]
+    #[error(
+        "stream `{0}` has ended in this journal and takes no more events; begin a new journal, or give them another stream"
+    )]
     Ended(StreamId),
     /// A late event met `policy: fail`.
     #[error("stream `{stream}` has failed: {why}")]
@@ -275,6 +277,9 @@ impl Engine {
         }
         for parcel in &self.state.outbox {
             self.commands.push_back(Command::Publish(Arc::clone(parcel)));
+        }
+        if let Some(why) = &self.state.failed {
+            self.commands.push_back(Command::Fail(why.clone()));
         }
         if self.state.finished {
             self.commands.push_back(Command::Finished);

@@ -1,5 +1,10 @@
 //! Where the events of a session come from.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use pyo3::{prelude::*, types::PyIterator};
 
 use super::event::Event;
@@ -17,6 +22,39 @@ pub(super) enum Input {
     Queue(MemorySource),
     /// Ready-made events.
     Events(Events),
+}
+
+/// How far a source is, for whoever watches.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The last cursor: bytes of a file, events of anything else.
+    pub(super) position: AtomicU64,
+    pub(super) events: AtomicU64,
+}
+
+/// A source that tells how far it is.
+pub(super) struct Watched {
+    pub(super) input: Input,
+    pub(super) taken: Arc<Taken>,
+}
+
+impl Source for Watched {
+    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, TransportError> {
+        let batch = self.input.next(max).await?;
+        if let Some(last) = batch.last() {
+            self.taken.position.store(last.cursor().0, Ordering::Relaxed);
+            self.taken.events.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        }
+        Ok(batch)
+    }
+
+    async fn resume_after(&mut self, cursor: Cursor) -> Result<(), TransportError> {
+        self.input.resume_after(cursor).await
+    }
+
+    async fn ack(&mut self, cursor: Cursor) -> Result<(), TransportError> {
+        self.input.ack(cursor).await
+    }
 }
 
 /// Events out of an iterator.

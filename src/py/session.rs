@@ -7,7 +7,10 @@ use std::{
     os::{fd::IntoRawFd, unix::net::UnixStream},
     path::PathBuf,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, TryLockError},
+    sync::{
+        Arc, Mutex, PoisonError, TryLockError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -22,7 +25,7 @@ use super::{
     crews::{Member, Members, Style},
     errors::{journal_error, misuse, runtime_error, transport_error},
     event::Event,
-    input::{Events, Input},
+    input::{Events, Input, Taken, Watched},
     io::{self, Quiet},
     journal::Journal,
     output::{Mouth, Output},
@@ -52,6 +55,8 @@ type Work = Pin<Box<dyn Future<Output = Result<Summary, RuntimeError>> + Send>>;
 #[pyclass(frozen, module = "live_crew._core")]
 pub(super) struct Session {
     work: Mutex<Option<Work>>,
+    /// Killed from within a step, which drops the work when it ends.
+    is_killed: AtomicBool,
     waker: Waker,
     pulse: Arc<Pulse>,
     switch: StopSwitch,
@@ -59,6 +64,7 @@ pub(super) struct Session {
     /// The end of the bell that the loop listens to.
     ear: Mutex<Option<UnixStream>>,
     mouth: Mouth,
+    taken: Arc<Taken>,
     plan: Arc<crate::engine::Plan>,
 }
 
@@ -123,7 +129,9 @@ impl Session {
         let (bell, ear) = bell().map_err(|error| transport_error(&error))?;
         let pulse = Pulse::new(bell);
         let checked = Arc::clone(&plan.checked);
-        let (mut input, publisher) = input(source, plan, source_name.is_some())?;
+        let (input, publisher) = input(source, plan, source_name.is_some())?;
+        let taken = Arc::<Taken>::default();
+        let mut input = Watched { input, taken: Arc::clone(&taken) };
         let mouth = Mouth::default();
         let file = match (actions_path, problems_path) {
             (None, None) => None,
@@ -152,12 +160,14 @@ impl Session {
         };
         Ok(Self {
             work: Mutex::new(Some(Box::pin(work))),
+            is_killed: AtomicBool::new(false),
             waker: Waker::from(Arc::clone(&pulse)),
             pulse,
             switch,
             publisher: Mutex::new(publisher),
             ear: Mutex::new(Some(ear)),
             mouth,
+            taken,
             plan: asked,
         })
     }
@@ -189,6 +199,10 @@ impl Session {
         if let Some(interrupt) = self.pulse.take_interrupt() {
             *work = None;
             return Err(interrupt);
+        }
+        if self.is_killed.load(Ordering::SeqCst) {
+            *work = None;
+            return Err(misuse("the session was killed in one of its handlers"));
         }
         match polled {
             Poll::Pending => Ok(again.into_pyobject(py)?.to_owned().into_any()),
@@ -232,10 +246,18 @@ impl Session {
         self.switch.stop(Stop::Abort);
     }
 
-    /// Drops everything at once, as a crash would. What is in the journal stays.
+    /// Drops everything at once, as a crash would; from within a step, when that ends. What is in the
+    /// journal stays.
     fn kill(&self) {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.end_input();
+        self.is_killed.store(true, Ordering::SeqCst);
+        let work = match self.work.try_lock() {
+            Ok(mut work) => work.take(),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take(),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        // Not while it is locked: it holds Python objects, which may come back here.
+        drop(work);
     }
 
     /// Takes the actions said since the last time, as JSON.
@@ -290,6 +312,13 @@ impl Session {
             // Nobody waits any more when the session was dropped.
             let _told = done.send(error.map_or(Ok(()), Err));
         }
+    }
+
+    /// How far the source is, in bytes of a file or in events, and how many events it gave.
+    #[getter]
+    fn taken(&self) -> (u64, u64) {
+        let Taken { position, events } = &*self.taken;
+        (position.load(Ordering::Relaxed), events.load(Ordering::Relaxed))
     }
 
     /// How much was said so far.

@@ -46,12 +46,12 @@ pub enum RuntimeError {
     },
     /// The journal was written with another plan.
     #[error(
-        "journal of stream `{stream}` was written with another plan ({what} differs); go on with the old plan, or give this one a new journal"
+        "journal of stream `{stream}` was written with another plan: {what}; go on with the old plan, or give this one a new journal"
     )]
     OtherPlan {
         /// The stream.
         stream: StreamId,
-        /// What differs first.
+        /// What differs first, as a clause.
         what: String,
     },
     /// An earlier run of this runtime failed or was dropped.

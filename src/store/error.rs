@@ -19,6 +19,14 @@ pub enum StoreError {
         /// What was expected.
         why: String,
     },
+    /// The file is something else.
+    #[error(
+        "`{journal}` is no journal of live-crew, or its first bytes are damaged; name another file, or restore it from a copy"
+    )]
+    NotAJournal {
+        /// The file.
+        journal: String,
+    },
     /// No room for what was to be written. The store goes on once there is room again.
     #[error("journal `{journal}` is full: {why}; make room or let retention keep less, then retry")]
     Full {

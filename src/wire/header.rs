@@ -1,6 +1,6 @@
 //! The header of a journal: everything needed to fold it again (rule J6).
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ pub enum Change {
     None,
     /// The code, the prompts or the model of these crews.
     Fingerprints(Vec<String>),
-    /// Something that changes what folding the journal gives.
+    /// Something that changes what folding the journal gives: what, as a clause.
     Plan(String),
 }
 
@@ -74,25 +74,35 @@ impl Header {
     /// What going on with `plan` would change.
     pub fn change_to(&self, plan: &Plan) -> Change {
         if self.settings != plan.settings {
-            return Change::Plan("settings".to_owned());
+            return Change::Plan("its settings differ".to_owned());
+        }
+        if let Some(what) = self.crews_changed(plan) {
+            return Change::Plan(what);
         }
         let mut touched = Vec::new();
         for (old, new) in self.crews.iter().zip(&plan.crews) {
             let renamed = CrewSpec { fingerprint: old.fingerprint.clone(), ..new.spec.clone() };
             if *old != renamed {
-                return Change::Plan(format!("crew `{}`", new.spec.name));
+                return Change::Plan(format!("crew `{}` is declared differently", new.spec.name));
             }
             if old.fingerprint != new.spec.fingerprint {
                 touched.push(old.name.to_string());
             }
         }
-        if self.crews.len() != plan.crews.len() {
-            return Change::Plan(format!(
-                "{} crews instead of {}",
-                plan.crews.len(),
-                self.crews.len()
-            ));
-        }
         if touched.is_empty() { Change::None } else { Change::Fingerprints(touched) }
+    }
+
+    /// Which crews came or went, if any did.
+    fn crews_changed(&self, plan: &Plan) -> Option<String> {
+        let old: BTreeSet<&str> = self.crews.iter().map(|crew| crew.name.as_str()).collect();
+        let new: BTreeSet<&str> = plan.crews.iter().map(|crew| crew.spec.name.as_str()).collect();
+        let told = |crews: Vec<&&str>, what: &str| {
+            let names: Vec<String> = crews.iter().map(|crew| format!("`{crew}`")).collect();
+            let (many, is) = if names.len() == 1 { ("", "is") } else { ("s", "are") };
+            (!names.is_empty()).then(|| format!("crew{many} {} {is} {what}", names.join(", ")))
+        };
+        let gone = told(old.difference(&new).collect(), "missing");
+        let came = told(new.difference(&old).collect(), "new");
+        gone.into_iter().chain(came).reduce(|gone, came| format!("{gone}, {came}"))
     }
 }

@@ -90,7 +90,7 @@ fn a_file_cut_short_at_any_length_is_an_error_or_changes_no_answer() {
         }
     }
     let empty = SqliteStore::open(journal.path());
-    assert!(matches!(empty, Err(StoreError::Corrupt { .. })), "an empty file is no new journal");
+    assert!(matches!(empty, Err(StoreError::NotAJournal { .. })), "an empty file is no new one");
 }
 
 proptest! {
@@ -146,7 +146,7 @@ fn rows_removed_swapped_or_moved_to_another_stream_are_found() {
 }
 
 #[test]
-fn a_journal_of_a_newer_format_is_refused_and_another_database_is_none() {
+fn a_journal_of_a_newer_format_is_refused_and_another_file_is_none() {
     let (journal, _) = sealed();
     let set = |pragma| {
         Connection::open(journal.path()).unwrap().execute_batch(pragma).unwrap();
@@ -158,7 +158,11 @@ fn a_journal_of_a_newer_format_is_refused_and_another_database_is_none() {
     }
     set("PRAGMA user_version = 1; PRAGMA application_id = 7");
     let other = SqliteStore::open(journal.path());
-    assert!(matches!(other, Err(StoreError::Corrupt { .. })), "{other:?}");
+    assert!(matches!(other, Err(StoreError::NotAJournal { .. })), "{other:?}");
+    fs::write(journal.path(), "kind,player\ngoal,Kane\n".repeat(100)).unwrap();
+    for opened in [SqliteStore::open(journal.path()), SqliteStore::open_readonly(journal.path())] {
+        assert!(matches!(opened, Err(StoreError::NotAJournal { .. })), "{opened:?}");
+    }
 }
 
 #[test]

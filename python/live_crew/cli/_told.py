@@ -2,14 +2,14 @@
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from live_crew.cli._exit import wants_traceback
 from live_crew.cli._out import near, note, paint
 from live_crew.errors import MultiCrewError
 from live_crew.result import Refusal, RunResult
 
-__all__ = ["tell_errors", "tell_refusals", "tell_summary"]
+__all__ = ["tell_errors", "tell_failed", "tell_refusals", "tell_summary"]
 
 _MOST = 10
 
@@ -37,6 +37,13 @@ def _tell_error(error: MultiCrewError) -> None:
         elif not wants_traceback():
             # Whoever writes Python can raise the error; here there is a variable for that.
             note("  try: LIVE_CREW_TRACEBACK=1 shows the traceback")
+
+
+def tell_failed(failed: Mapping[str, str], most: int = _MOST) -> None:
+    """Say which streams stopped, and why."""
+    for stream, why in list(failed.items())[:most]:
+        note(f"{paint('failed:', 'red', sys.stderr)} stream `{stream}`: {why}")
+    _tell_rest(len(failed) - most, "failed streams")
 
 
 def tell_refusals(refusals: Sequence[Refusal], most: int = _MOST) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,8 @@ from live_crew.cli._actions import lines_of, whole_errors
 from live_crew.cli._crews import config_for_run, make_orchestrator
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
 from live_crew.cli._out import document, is_terminal
-from live_crew.cli._progress import waiting
-from live_crew.cli._told import tell_errors, tell_refusals, tell_summary
+from live_crew.cli._progress import watching
+from live_crew.cli._told import tell_errors, tell_failed, tell_refusals, tell_summary
 from live_crew.errors import TransportError
 
 __all__ = ["process"]
@@ -41,7 +42,7 @@ def process(
     configuration, is gone on with; else `.live_crew/journal.db` is made, and the one of the run
     before is kept as `.live_crew/journal.prev.db` (`live-crew diff` compares the two).
 
-    Exits with 1 if a crew failed or input was refused.
+    Exits with 1 if a crew or a stream failed, or input was refused.
 
     Example: live-crew process events.jsonl --handlers crews -o actions.jsonl
     """
@@ -50,20 +51,27 @@ def process(
         orchestrator = make_orchestrator(settings, handlers, actions=lines)
         _check(events)
         make_room()
-        told = (lambda: "") if lines is None else lambda: f"{lines.count:,} actions"
         began = time.monotonic()
-        is_busy = lines is not None and output is None and is_terminal(sys.stdout)
-        with waiting("processing", told, is_busy=is_busy), whole_errors(lines):
+        is_printing = lines is not None and output is None and is_terminal(sys.stdout)
+        is_quiet = as_json or is_printing
+        watched = nullcontext() if is_quiet else watching(orchestrator, _size(events))
+        with watched, whole_errors(lines):
             result = asyncio.run(orchestrator.run(events))
         seconds = time.monotonic() - began
     if as_json:
         document({**result.model_dump(), "seconds": round(seconds, 3)})
     else:
         tell_errors(result.errors)
+        tell_failed(result.failed)
         tell_refusals(result.refused)
         tell_summary(result, seconds)
     if not result.ok:
         raise typer.Exit(1)
+
+
+def _size(events: str) -> int | None:
+    """How many bytes there will be, where somebody knows."""
+    return Path(events).stat().st_size if Path(events).is_file() else None
 
 
 def _check(events: str) -> None:

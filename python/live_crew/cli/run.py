@@ -13,7 +13,7 @@ from live_crew.cli._crews import config_for_run, make_orchestrator
 from live_crew.cli._live import Live
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
 from live_crew.cli._out import document
-from live_crew.cli._told import tell_summary
+from live_crew.cli._told import tell_failed, tell_summary
 from live_crew.cli._transport import follow, refuse_nats
 from live_crew.config import FileTransport
 
@@ -68,6 +68,7 @@ def run(
         told = {**result.model_dump(), "seconds": round(seconds, 3)}
         document({**told, "ok": is_ok, "refused": [*told["refused"], *live.refused]})
     else:
+        tell_failed(result.failed)
         tell_summary(result, seconds, refused=len(live.refused))
     if live.asked and result.ending == "aborted":
         raise typer.Exit(_INTERRUPTED)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,18 +48,10 @@ def _made(said: dict[str, Any]) -> BaseLLM:
 
 
 def _imported(place: str, folder: str | None) -> BaseLLM:
+    from live_crew._imports import load_object
     from live_crew.crews import seams
 
-    module, _, name = place.partition(":")
-    added = [] if folder is None else [str(Path(folder))]
-    sys.path[:0] = added
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"`llm: {{python: {place}}}` cannot be imported: {error}") from error
-    finally:
-        for path in added:
-            sys.path.remove(path)
+    found = load_object(place, Path(folder) if folder else Path.cwd())
     if isinstance(found, seams.BaseLLM):
         return found
     model: object = found() if callable(found) else found

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{Fault, StoreError};
 
@@ -108,12 +108,13 @@ pub(super) fn open(path: &Path, journal: &str, write: bool) -> Result<Connection
             let format = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             Ok((connection, id, format))
         });
-    let (connection, id, found) =
-        opened.map_err(|error| Fault::Sql(error).at(journal, "opening it"))?;
+    let (connection, id, found) = opened.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StoreError::NotAJournal { journal: journal.to_owned() },
+        _ => Fault::Sql(error).at(journal, "opening it"),
+    })?;
     let journal = journal.to_owned();
     if id != APPLICATION_ID || found < 1 {
-        let why = "it is not a live-crew journal".to_owned();
-        return Err(StoreError::Corrupt { journal, stream: None, seq: None, why });
+        return Err(StoreError::NotAJournal { journal });
     }
     if found > FORMAT {
         return Err(StoreError::NewerFormat { journal, found, known: FORMAT });

@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -287,6 +288,25 @@ class TestColors:
         said = self.on_a_terminal("process", "events.jsonl", "-o", "actions.jsonl")
         assert b"processing" in said
         assert b"6 actions in" in said
+
+    def test_a_file_has_a_bar_that_tells_how_much_of_it_is_done(self, folder):
+        said = self.on_a_terminal("process", "events.jsonl", "-o", "actions.jsonl")
+        assert b"%" in said
+        assert b"events" in said.split(b"done")[0]
+
+    def test_a_pipe_has_none_since_nobody_knows_how_much_there_is(self, folder):
+        pipe = folder / "pipe"
+        os.mkfifo(pipe)
+        events = (folder / "events.jsonl").read_bytes()
+        feeding = threading.Thread(target=pipe.write_bytes, args=[events])
+        feeding.start()
+        said = self.on_a_terminal("process", "pipe", "-o", "actions.jsonl")
+        feeding.join()
+        assert b"processing" in said
+        assert b"%" not in said
+
+    def test_json_has_none(self, folder):
+        assert b"processing" not in self.on_a_terminal("process", "events.jsonl", "--json")
 
     def test_actions_on_a_terminal_are_not_disturbed(self, folder):
         assert b"processing" not in self.on_a_terminal("process", "events.jsonl")

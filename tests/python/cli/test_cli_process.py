@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from .conftest import EVENTS, signup, spawn
+from .conftest import CONFIG, EVENTS, signup, spawn
 
 BROKEN = """\
 from live_crew import event_handler
@@ -208,7 +208,8 @@ class TestJournal:
             file.write(signup("12:00:09", "Barbara"))
         told = command("process", "events.jsonl", "-j", "keep.db")
         assert told.exit_code == 1
-        assert "stream `shop` has ended" in told.stderr
+        assert "stream `shop` has ended in this journal" in told.stderr
+        assert "begin a new journal" in told.stderr
 
     def test_one_of_other_crews_is_not_gone_on_with(self, folder, command):
         command("process", "events.jsonl", "-j", "keep.db")
@@ -226,6 +227,17 @@ class TestJournal:
         process.communicate(timeout=30)
         assert told.exit_code == 1
         assert "is being written by another process" in told.stderr
+
+    def test_a_stream_that_stopped_is_told(self, folder, command):
+        (folder / "live_crew_config.yaml").write_text(
+            f"late_policy: fail\nlateness_ms: 0\n{CONFIG}"
+        )
+        with (folder / "events.jsonl").open("a") as file:
+            file.write(signup("12:00:01", "Barbara"))
+        told = command("process", "events.jsonl")
+        assert told.exit_code == 1
+        assert "failed: stream `shop`: event of kind `signup` came 3 slices late" in told.stderr
+        assert json.loads(command("process", "events.jsonl", "--json").stdout)["failed"]
 
 
 class TestSelector:

@@ -1,5 +1,6 @@
 """Faults of the core that these tests found."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from live_crew import Event, Orchestrator
+from live_crew import Event, Orchestrator, event_handler
 from live_crew.testing import TestStream
 
 
@@ -86,3 +87,19 @@ def test_n4_a_need_for_an_event_shows_the_event():
     stream.at(0).event("tick").event("goal", "home")
     stream.run()
     assert seen == [{"goal": "home"}]
+
+
+async def test_a_run_that_one_of_its_handlers_drops_is_over():
+    orchestrator = Orchestrator()
+
+    @event_handler("tick")
+    def drop(event):
+        running.close()
+
+    orchestrator.register_handler(drop)
+    tick = {"ts": "2026-01-01T00:00:00Z", "kind": "tick", "stream_id": "s", "payload": None}
+    running = orchestrator._begin([tick])
+    with pytest.raises(asyncio.CancelledError):
+        await orchestrator._end(running, running.result())
+    with pytest.raises(RuntimeError, match="is over"):
+        running._session.step()

@@ -15,6 +15,7 @@ import pytest
 from live_crew import LiveCrewError, MultiCrewError, Orchestrator, event_handler
 from live_crew._drive import Tasks
 from live_crew.errors import HandlerExit
+from live_crew.result import RunResult
 from live_crew.testing import StreamResult, TestStream, assert_timeline
 
 
@@ -384,3 +385,27 @@ def test_an_orchestrator_without_crews_runs():
     stream = TestStream(orchestrator=orchestrator)
     stream.at(0).event("tick")
     assert stream.run().ok
+
+
+def test_t5_a_stream_that_a_late_event_stopped_is_told_and_the_others_go_on(tmp_path):
+    def events(stream: str, *seconds: int) -> list[dict[str, Any]]:
+        ts = "2026-01-01T00:00:{:02}Z"
+        return [
+            {"ts": ts.format(at), "kind": "tick", "stream_id": stream, "payload": at}
+            for at in seconds
+        ]
+
+    def run() -> RunResult:
+        settings = {"late_policy": "fail", "lateness_ms": 0, "journal": tmp_path / "journal.db"}
+        orchestrator = Orchestrator(**settings)
+        orchestrator.register_crew("echo", lambda event: event.payload)
+        return orchestrator.run_sync([*events("a", 0, 5, 1), *events("b", 0, 5, 7)])
+
+    result = run()
+    assert result.failed == {
+        "a": "event of kind `tick` came 8 slices late, and its late policy is `fail`"
+    }
+    assert not result.ok
+    assert result.model_dump()["failed"] == result.failed
+    assert [action.payload for action in result.actions if action.stream_id == "b"] == [0, 5, 7]
+    assert run().failed == result.failed, "it stays so after a restart"

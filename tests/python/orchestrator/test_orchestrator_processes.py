@@ -93,6 +93,57 @@ def test_an_interrupt_ends_run_sync_with_keyboard_interrupt(handler):
     assert error == ""
 
 
+def test_an_interrupt_that_comes_as_the_loop_falls_asleep_is_not_lost():
+    # One that another thread takes is like it: nothing the main thread does ends early.
+    code, out, error = told("""
+        import signal, time
+
+        def interrupt():
+            time.sleep(0.1)
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+        @event_handler("tick")
+        async def wait(event):
+            threading.Thread(target=interrupt).start()
+            await asyncio.Event().wait()
+
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(3))
+        signal.alarm(10)
+        orchestrator = Orchestrator()
+        orchestrator.register_handler(wait)
+        try:
+            orchestrator.run_sync([tick()])
+        except KeyboardInterrupt:
+            say("interrupted")
+        say(signal.set_wakeup_fd(-1))
+    """)
+    assert (code, out) == (0, "interrupted\n-1\n"), error
+    assert error == ""
+
+
+def test_a_wake_up_that_the_program_set_stays_as_it_is():
+    code, out, error = told("""
+        import signal, socket
+        ear, bell = socket.socketpair()
+        bell.setblocking(False)
+        signal.set_wakeup_fd(bell.fileno())
+        seen = []
+
+        @event_handler("tick")
+        async def wait(event):
+            seen.append(signal.set_wakeup_fd(bell.fileno()))
+
+        orchestrator = Orchestrator()
+        orchestrator.register_handler(wait)
+        orchestrator.run_sync([tick()])
+        seen.append(signal.set_wakeup_fd(-1))
+        say(seen == [bell.fileno()] * 2)
+        ear.close(), bell.close()
+    """)
+    assert (code, out) == (0, "True\n"), error
+    assert error == ""
+
+
 def test_an_interrupt_ends_a_live_run_with_keyboard_interrupt():
     code, _, error = interrupted("""
         async def main():

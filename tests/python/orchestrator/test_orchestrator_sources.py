@@ -229,3 +229,23 @@ async def test_a_context_back_end_is_told_what_was_committed():
     assert mirror.saved[-1] == ("s", 6, {"n": 3})
     slices = [slice_index for _, slice_index, _ in mirror.saved]
     assert slices == sorted(slices)
+
+
+async def test_how_far_a_run_is_can_be_asked_while_it_goes_on(events_file):
+    path = events_file([tick(number, number // 50) for number in range(3_000)])
+    orchestrator = Orchestrator()
+    assert orchestrator.progress is None
+    seen = []
+
+    @event_handler("tick")
+    def look(event):
+        seen.append(orchestrator.progress)
+        return {"kind": "echo", "payload": event.payload}
+
+    orchestrator.register_handler(look)
+    await orchestrator.run(path)
+    assert seen == sorted(seen)
+    assert 0 < seen[0].position < seen[-1].position <= path.stat().st_size
+    assert orchestrator.progress == (path.stat().st_size, 3_000, 3_000)
+    assert (seen[-1].events, seen[0].actions) == (3_000, 0)
+    assert seen[-1].actions > 0

@@ -80,6 +80,20 @@ def test_the_context_is_kept_between_events_and_shared_by_crews():
     assert scheduler.context["s"]["n"] == 2
 
 
+def test_actions_of_one_slice_have_ids_of_their_own_and_every_time_the_same():
+    def told() -> list[tuple[str | None, str | None]]:
+        scheduler, crew = MemoryScheduler(), SimpleCrew("echo")
+        given = [event(payload=1), event(payload=1), event(payload=2), event("00:00:09")]
+        actions = [action for one in given for action in scheduler.process(one, crew)]
+        return [(action.id, action.causation_id) for action in actions]
+
+    ids, runs = zip(*told(), strict=True)
+    assert len(set(ids)) == 4
+    assert {len(one) for one in ids} == {32}
+    assert list(runs) == ["echo/0.0", "echo/0.1", "echo/0.2", "echo/18.0"]
+    assert told() == told()
+
+
 async def test_it_works_inside_a_running_loop():
     scheduler = MemoryScheduler()
     assert scheduler.process(event(payload=1), SimpleCrew("echo"))[0].payload == 1

@@ -95,7 +95,7 @@ fn j1_after_the_end_no_event_is_taken() {
         end
         @0 frame
         ----
-        refused: stream `story` has ended and takes no more events
+        refused: stream `story` has ended in this journal and takes no more events; begin a new journal, or give them another stream
         ",
     );
 }

@@ -11,6 +11,8 @@ mod crashes;
 mod crews;
 mod failures;
 mod journal;
+mod late;
+mod merging;
 mod needs;
 mod order;
 mod plan;

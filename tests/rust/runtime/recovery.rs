@@ -136,13 +136,17 @@ async fn j6_a_changed_plan_is_refused_and_told_what_differs() {
     let plans = [
         (
             plan(vec![CrewSpec { stride: 2, ..crew("echo", &["*"]) }], settings(Pace::Virtual)),
-            "crew `echo`",
+            "another plan: crew `echo` is declared differently; go on",
         ),
         (
             plan(vec![crew("echo", &["*"]), crew("new", &["*"])], settings(Pace::Virtual)),
-            "2 crews instead of 1",
+            "another plan: crew `new` is new; go on",
         ),
-        (plan(vec![crew("echo", &["*"])], settings(Pace::Realtime)), "settings"),
+        (
+            plan(vec![crew("a", &["*"]), crew("b", &["*"])], settings(Pace::Virtual)),
+            "another plan: crew `echo` is missing, crews `a`, `b` are new; go on",
+        ),
+        (plan(vec![crew("echo", &["*"])], settings(Pace::Realtime)), "its settings differ"),
     ];
     for (changed, what) in plans {
         let error = reopen(changed, store.clone()).await.unwrap_err().to_string();
