@@ -70,6 +70,7 @@ bench-python: $(VENV)/ready
 	-$(BIN)/python -m pip install bytewax "faststream[nats]" orjson
 	$(BIN)/maturin develop --quiet --release
 	$(BIN)/python benches/python/run.py
+	$(BIN)/python benches/python/crews.py
 
 ## the simulator, as long as you like: make simulate SLICES=5000000
 SLICES ?= 2000000

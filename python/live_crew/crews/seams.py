@@ -50,6 +50,8 @@ with warnings.catch_warnings():
     from crewai_core.lock_store import set_lock_backend
     from crewai_core.printer import set_suppress_console_output
 
+    from live_crew.crews.tuning import tune
+
 from live_crew.crews.given import as_text  # noqa: E402
 
 __all__ = [
@@ -182,6 +184,7 @@ _once(_task, "interpolate_only")
 _once(_base_agent, "interpolate_only")
 _prompt_in_one_pass()
 _skip_absent_files()
+tune()
 if _WAS_THERE:
     _shut_telemetry()
 

@@ -1,0 +1,92 @@
+"""What CrewAI does again for each task although it comes out the same: done once here.
+
+It changes how long a kickoff takes and nothing else. Each part is left out where a release of
+CrewAI does not have what it stands in for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from crewai.agents.agent_executor import AgentExecutor
+from crewai.flow.runtime import FlowState
+
+__all__ = ["tune"]
+
+
+def tune() -> None:
+    """Tune the loop of agents; called when crewai has been imported."""
+    _make_state_class_once()
+    _look_up_listeners()
+
+
+def _make_state_class_once() -> None:
+    """Each task makes a pydantic class for the state of its loop: a third of what it costs."""
+    declared = getattr(AgentExecutor, "_initial_state_t", None)
+    if not isinstance(declared, type) or issubclass(declared, FlowState):
+        return
+    named = {"__module__": declared.__module__, "__qualname__": declared.__qualname__}
+    made = type("StateWithId", (FlowState, declared), named)
+    AgentExecutor._initial_state_t = made  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _look_up_listeners() -> None:
+    """Each step asks every step of the loop whether it comes next: a fifth of what it costs.
+
+    Steps that wait for one of several others are looked up by name; those with other conditions,
+    which remember what they have seen, are asked as before.
+    """
+    original = getattr(AgentExecutor, "_find_triggered_methods", None)
+    definition = getattr(AgentExecutor, "flow_definition", None)
+    known = getattr(AgentExecutor, "__private_attributes__", {})
+    if original is None or definition is None or "_fired_or_listeners" not in known:
+        return
+    methods = definition().methods
+    plain = _by_trigger(methods)
+    if plain is None:
+        # A condition that is not understood: CrewAI knows best.
+        return
+
+    def find(self: Any, trigger_method: Any, router_only: bool) -> list[Any]:  # noqa: FBT001
+        if self._definition.methods is not methods:
+            # A loop of somebody's own.
+            found: list[Any] = original(self, trigger_method, router_only)
+            return found
+        triggered: list[Any] = []
+        for name, is_router, is_one_of_several in plain.get(str(trigger_method), ()):
+            if is_router != router_only:
+                continue
+            # A step that waits for any of several runs once until the loop comes round.
+            if is_one_of_several and not is_router:
+                if name in self._fired_or_listeners:
+                    continue
+                self._fired_or_listeners.add(name)
+            triggered.append(name)
+        return triggered
+
+    AgentExecutor._find_triggered_methods = find  # type: ignore[method-assign]  # noqa: SLF001
+
+
+def _by_trigger(methods: dict[str, Any]) -> dict[str, list[tuple[str, bool, bool]]] | None:
+    """By trigger, the steps that come next: whether each is a router, and one of several."""
+    plain: dict[str, list[tuple[str, bool, bool]]] = defaultdict(list)
+    for name, method in methods.items():
+        names = _names(method.listen)
+        if names is None:
+            return None
+        for trigger in names:
+            plain[trigger].append((name, bool(method.router), len(names) > 1))
+    return plain
+
+
+def _names(condition: Any) -> tuple[str, ...] | None:
+    """The steps of a condition that any one of them meets; nothing if it is another one."""
+    if condition is None:
+        return ()
+    if isinstance(condition, str):
+        return (condition,)
+    branches = condition.get("or") if isinstance(condition, dict) else None
+    if branches is None or not all(isinstance(branch, str) for branch in branches):
+        return None
+    return tuple(branches)
