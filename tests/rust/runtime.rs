@@ -1,5 +1,6 @@
 //! The whole runtime from its source to its sink.
 
+mod attempts;
 mod delivery;
 mod journal;
 mod recovery;
@@ -12,7 +13,7 @@ use std::{
 };
 
 use live_crew::{
-    engine::{Event, Job, Outcome, Pace, Plan, StreamId, Timestamp},
+    engine::{Event, Job, Outcome, Pace, Payload, Plan, StreamId, Timestamp},
     runtime::{Back, Crews, Ending, Inline, Options, Runtime, Started, StopSwitch, SystemClock},
     store::{MemoryStore, Store},
     transport::{
@@ -205,9 +206,13 @@ impl Hand {
         }
     }
 
-    fn answer(&self, (stream, job): (StreamId, Job)) {
+    fn answer(&self, job: (StreamId, Job)) {
+        self.answer_with(job, None);
+    }
+
+    fn answer_with(&self, (stream, job): (StreamId, Job), notes: Option<Payload>) {
         let outcome = echo(&stream, &job);
-        let back = Back { stream, run: job.run, attempt: job.attempt, outcome, notes: None };
+        let back = Back { stream, run: job.run, attempt: job.attempt, outcome, notes };
         self.answers.send(back).unwrap();
     }
 }
