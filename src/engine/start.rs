@@ -104,7 +104,7 @@ impl Engine {
             view: running.view.readable(access),
             met: running.run.met.clone(),
         };
-        self.command(Command::Start(Box::new(job)));
+        self.command(Command::Start(job));
     }
 
     /// Rule X1: the last commit, what needed crews changed in this slice, what the crew's own
