@@ -1,4 +1,5 @@
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from asyncio import Task
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from random import Random
@@ -6,6 +7,8 @@ from typing import Any, Generic, Literal, final
 from uuid import UUID
 
 from typing_extensions import Self, TypeVar
+
+from live_crew._drive import Tasks
 
 __all__ = [
     "Action",
@@ -436,8 +439,10 @@ class Run:
     def fail(self, error: BaseException) -> None:
         """Says that it failed."""
 
-    def __call__(self, task: Any) -> None:
-        """Called by the task that does it."""
+    def take(self, task: Task[Any]) -> None:
+        """Takes what became of the task that does it, on the thread of the loop. Who calls this
+        takes the next step, so the bell need not ring.
+        """
 
 @final
 class Session:
@@ -450,7 +455,7 @@ class Session:
         *,
         source: str | PathLike[str] | Iterator[Event[Any]] | None,
         journal: Journal,
-        spawn: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]],
+        spawn: Tasks,
         settings: dict[str, Any],
         keep_actions: bool,
         actions_path: str | PathLike[str] | None = None,

@@ -87,6 +87,7 @@ class LiveRun:
             source_name=_name_of(source),
         )
         self._drive = Drive(session, self._relay if settings.relays else None)
+        self._tasks.step = self._drive.step
         self._session = session
         if isinstance(source, (EventTransport, AsyncIterable)):
             stream = source.events() if isinstance(source, EventTransport) else source

@@ -12,14 +12,19 @@ use pyo3::{
 use super::{
     action::Action,
     context::RunContext,
-    json::{from_python, to_json, to_python},
+    json::{to_json, to_python, write_python},
     time::to_text,
 };
 use crate::{
-    engine::{CrewName, Diff, Draft, Failure, Kind, Limits, Outcome, Output, Payload, Reason},
+    engine::{
+        Arrived, CrewName, Diff, Draft, Failure, Kind, Limits, Outcome, Output, Payload, Reason,
+    },
     json::{Json, JsonLimits},
     wire::{Answer, Emits, Scope, read_output},
 };
+
+/// Room kept from one answer to the next.
+const KEPT: usize = 1 << 20;
 
 /// Everything needed to read the answers of one crew.
 pub(super) struct Reader {
@@ -29,12 +34,14 @@ pub(super) struct Reader {
     pub(super) json: JsonLimits,
     /// The kind of the last action: most crews have one.
     last_kind: Option<Kind>,
+    /// The text of the last plain answer: room for the next.
+    text: Vec<u8>,
 }
 
 impl Reader {
     pub(super) fn new(crew: CrewName, emits: Emits, limits: &Limits) -> Self {
         let json = JsonLimits { depth: limits.json_depth, bytes: limits.event_bytes };
-        Self { crew, emits, limits: limits.clone(), json, last_kind: None }
+        Self { crew, emits, limits: limits.clone(), json, last_kind: None, text: Vec::new() }
     }
 
     /// The outcome of a run that returned `value`.
@@ -42,7 +49,7 @@ impl Reader {
         &mut self,
         value: &Bound<'_, PyAny>,
         context: Option<&Bound<'_, RunContext>>,
-        trigger: Option<&Payload>,
+        trigger: Option<&Arrived>,
     ) -> Outcome {
         match self.try_read(value, context, trigger) {
             Ok(output) => Outcome::Done(Arc::new(output)),
@@ -57,7 +64,7 @@ impl Reader {
         &mut self,
         value: &Bound<'_, PyAny>,
         context: Option<&Bound<'_, RunContext>>,
-        trigger: Option<&Payload>,
+        trigger: Option<&Arrived>,
     ) -> Result<Output, Refused> {
         let mut output = match self.read_plain(value)? {
             Some(output) => output,
@@ -99,9 +106,21 @@ impl Reader {
         let Some(kind) = self.kind(&kind.to_cow()?) else {
             return Ok(None);
         };
-        let payload = from_python(&payload, &self.json)
+        // The answer in canonical form, with the payload inside.
+        let text = &mut self.text;
+        text.clear();
+        text.extend_from_slice(b"{\"kind\":\"");
+        text.extend_from_slice(kind.as_str().as_bytes());
+        text.extend_from_slice(b"\",\"payload\":");
+        let start = text.len();
+        write_python(&payload, &self.json, text)
             .map_err(|error| Refused::Answer(error.message("output.payload")))?;
-        let value = as_answer(&kind, &payload);
+        let payload = Payload::from_canonical(&text[start..]);
+        text.push(b'}');
+        let value = Payload::from_canonical(&*text);
+        if text.capacity() > KEPT {
+            *text = Vec::new();
+        }
         let draft = Draft {
             kind,
             payload,
@@ -128,7 +147,7 @@ impl Reader {
         &self,
         value: &Bound<'_, PyAny>,
         context: Option<&Bound<'_, RunContext>>,
-        trigger: Option<&Payload>,
+        trigger: Option<&Arrived>,
     ) -> Result<Output, Refused> {
         let value = plain(value, &self.limits)?;
         let answer = to_json(&value, &self.json)
@@ -137,7 +156,7 @@ impl Reader {
         let (mut event, mut ctx) = (Json::Null, Json::Null);
         if templated {
             if let Some(trigger) = trigger {
-                event = crate::json::parse(trigger.as_bytes(), &self.json)
+                event = crate::json::parse(trigger.event.payload.as_bytes(), &self.json)
                     .map_err(|error| Refused::Answer(error.to_string()))?;
             }
             if let Some(context) = context {
@@ -248,14 +267,4 @@ fn as_dict<'py>(py: Python<'py>, draft: &Draft) -> PyResult<Bound<'py, PyDict>> 
         dict.set_item("ttl_ms", ttl_ms)?;
     }
     Ok(dict)
-}
-
-/// `{"kind":…,"payload":…}` in canonical form.
-fn as_answer(kind: &Kind, payload: &Payload) -> Payload {
-    let (kind, payload) = (kind.as_str().as_bytes(), payload.as_bytes());
-    let mut out = Vec::with_capacity(kind.len() + payload.len() + 22);
-    for part in [&b"{\"kind\":\""[..], kind, b"\",\"payload\":", payload, b"}"] {
-        out.extend_from_slice(part);
-    }
-    Payload::from_canonical(out)
 }

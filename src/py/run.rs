@@ -1,6 +1,9 @@
 //! A run that is done elsewhere: in a task, on a thread, in a process.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use pyo3::{intern, prelude::*};
 use tokio::sync::mpsc;
@@ -8,8 +11,9 @@ use tokio::sync::mpsc;
 use super::{
     context::RunContext,
     crews::{Finished, Given},
+    pulse::Pulse,
 };
-use crate::engine::{Job, RunId, StreamId};
+use crate::engine::{Arrived, Job, RunId, StreamId};
 
 /// One run, for whoever does it: what it is given, and where its answer goes.
 #[pyclass(frozen, module = "live_crew._core")]
@@ -27,8 +31,9 @@ pub(super) struct Run {
     event: Py<PyAny>,
     #[pyo3(get)]
     ctx: Option<Py<RunContext>>,
-    payload: Option<crate::engine::Payload>,
+    trigger: Option<Arc<Arrived>>,
     finished: mpsc::UnboundedSender<Finished>,
+    pulse: Arc<Pulse>,
     is_done: AtomicBool,
 }
 
@@ -39,6 +44,7 @@ impl Run {
         job: &Job,
         given: Given,
         finished: mpsc::UnboundedSender<Finished>,
+        pulse: Arc<Pulse>,
     ) -> Self {
         Self {
             stream: stream.clone(),
@@ -48,8 +54,9 @@ impl Run {
             slice: job.slice.0,
             event: given.event,
             ctx: given.context,
-            payload: given.payload,
+            trigger: given.trigger,
             finished,
+            pulse,
             is_done: AtomicBool::new(false),
         }
     }
@@ -59,7 +66,7 @@ impl Run {
             return;
         }
         let context = self.ctx.as_ref().map(|ctx| ctx.clone_ref(py));
-        let job = Given { event: self.event.clone_ref(py), context, payload: self.payload.clone() };
+        let job = Given { event: self.event.clone_ref(py), context, trigger: self.trigger.clone() };
         let (stream, run, attempt) = (self.stream.clone(), self.id, self.attempt);
         // Nobody listens any more when the session is over.
         let _told = self.finished.send(Finished { stream, run, attempt, result, job });
@@ -90,9 +97,11 @@ impl Run {
         self.tell(py, Err(PyErr::from_value(error)));
     }
 
-    /// Called by the task that does it.
-    fn __call__(&self, task: &Bound<'_, PyAny>) {
+    /// Takes what became of the task that does it, on the thread of the loop. Who calls this takes
+    /// the next step, so the bell need not ring.
+    fn take(&self, task: &Bound<'_, PyAny>) {
         let py = task.py();
-        self.tell(py, task.call_method0(intern!(py, "result")).map(Bound::unbind));
+        let result = task.call_method0(intern!(py, "result")).map(Bound::unbind);
+        self.pulse.without_bell(|| self.tell(py, result));
     }
 }
