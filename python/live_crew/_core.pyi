@@ -12,6 +12,7 @@ from live_crew._drive import Tasks
 
 __all__ = [
     "Action",
+    "Bodies",
     "Context",
     "Event",
     "Journal",
@@ -445,6 +446,20 @@ class Run:
         """
 
 @final
+class Bodies:
+    """The JSON of actions, the oldest first."""
+
+    def __new__(cls) -> Self: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> bytes: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def take(self, other: Bodies) -> None:
+        """Takes over what is in another one, behind what is here."""
+
+    def forget(self, most: int) -> int:
+        """Forgets the oldest while there are more than `most`; says how many."""
+
+@final
 class Session:
     """One run of an orchestrator, from its first event to its end."""
 
@@ -453,7 +468,8 @@ class Session:
         plan: Plan,
         members: list[tuple[str, Callable[..., Any], str, bool, Callable[[Any], Any] | None]],
         *,
-        source: str | PathLike[str] | Iterator[Event[Any]] | None,
+        source: str | PathLike[str] | Iterator[Any] | None,
+        make_event: Callable[[Any], Event[Any]],
         journal: Journal,
         spawn: Tasks,
         settings: dict[str, Any],
@@ -487,7 +503,7 @@ class Session:
     def kill(self) -> None:
         """Drops everything at once, as a crash would. What is in the journal stays."""
 
-    def take_actions(self) -> list[bytes]:
+    def take_actions(self) -> Bodies:
         """Takes the actions said since the last time, as JSON."""
 
     def take_problems(self) -> list[tuple[str, str | None, bytes]]:

@@ -5,7 +5,7 @@
 //! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
 //! | `crews`, `run` | crews that are Python code |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
-//! | `input`, `output`, `stores` | sources, sinks and stores decided at run time |
+//! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
 //! | `plan`, `spec` | crews and settings as Python declares them |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
 //! | `event`, `action`, `events` | the models; `model`, `fields`, `payload`, `time` are what they share |
@@ -13,6 +13,7 @@
 
 mod action;
 mod answers;
+mod bodies;
 mod changes;
 mod context;
 mod crews;
@@ -49,6 +50,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fields::register(module)?;
     payload::register(module)?;
     time::register(module)?;
+    module.add_class::<bodies::Bodies>()?;
     module.add_class::<context::RunContext>()?;
     module.add_class::<journal::Journal>()?;
     module.add_class::<plan::Plan>()?;
