@@ -8,7 +8,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use live_crew::engine::{
     Command, CrewName, CrewSpec, Diff, Draft, Engine, Event, Input, Kind, Need, Outcome, Output,
-    Pace, Pattern, Payload, Plan, Record, Span, StreamId, StreamSettings, Timestamp,
+    Pace, Pattern, Payload, Plan, Span, StreamId, StreamSettings, Timestamp,
 };
 
 fn crew(name: &str, trigger: &str) -> CrewSpec {
@@ -53,12 +53,7 @@ fn event(kind: &Kind, micros: i64, payload: &Payload) -> Input {
 }
 
 /// Does what the engine wants done, on the spot.
-fn serve(
-    engine: &mut Engine,
-    now: Timestamp,
-    answer: &Outcome,
-    journal: &mut Vec<(Timestamp, Record)>,
-) {
+fn serve(engine: &mut Engine, now: Timestamp, answer: &Outcome) {
     while let Some(command) = engine.poll_command() {
         match command {
             Command::Start(job) => {
@@ -76,24 +71,22 @@ fn serve(
             | Command::Finished => {}
         }
     }
-    engine.drain_records(journal);
-    black_box(&journal);
-    journal.clear();
+    black_box(engine.records());
+    engine.forget_records();
 }
 
 /// Feeds `events` events, `per_slice` of them in each slice of 500 ms.
 fn feed(plan: &Arc<Plan>, events: u64, per_slice: u64, kinds: &[Kind]) -> Engine {
     let mut engine = Engine::new(Arc::clone(plan), StreamId::new("bench").unwrap());
     let (now, answer, payload) = (Timestamp::default(), answer(), payload());
-    let mut journal = Vec::new();
     let step = i64::try_from(500_000 / per_slice.min(500_000)).unwrap();
     for (micros, at) in (0..).step_by(usize::try_from(step).unwrap()).zip(0..events) {
         let kind = &kinds[usize::try_from(at).unwrap() % kinds.len()];
         engine.handle(now, event(kind, micros, &payload)).unwrap();
-        serve(&mut engine, now, &answer, &mut journal);
+        serve(&mut engine, now, &answer);
     }
     engine.handle(now, Input::End).unwrap();
-    serve(&mut engine, now, &answer, &mut journal);
+    serve(&mut engine, now, &answer);
     assert!(engine.is_finished());
     engine
 }
@@ -156,10 +149,9 @@ fn waiting(c: &mut Criterion) {
         let (now, answer, payload) = (Timestamp::default(), answer(), payload());
         let setup = || {
             let mut engine = Engine::new(Arc::clone(&plan), StreamId::new("bench").unwrap());
-            let mut journal = Vec::new();
             for at in 0..waiting {
                 engine.handle(now, event(&wait, at * 100, &payload)).unwrap();
-                serve(&mut engine, now, &answer, &mut journal);
+                serve(&mut engine, now, &answer);
             }
             engine
         };
@@ -168,10 +160,9 @@ fn waiting(c: &mut Criterion) {
             b.iter_batched(
                 setup,
                 |mut engine| {
-                    let mut journal = Vec::new();
                     for at in 0..10_000 {
                         engine.handle(now, event(&work, start + at * 1_000, &payload)).unwrap();
-                        serve(&mut engine, now, &answer, &mut journal);
+                        serve(&mut engine, now, &answer);
                     }
                     engine
                 },

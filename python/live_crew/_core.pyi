@@ -1,4 +1,5 @@
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from asyncio import Task
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from random import Random
@@ -7,9 +8,12 @@ from uuid import UUID
 
 from typing_extensions import Self, TypeVar
 
+from live_crew._drive import Tasks
+
 __all__ = [
     "Action",
     "Attempt",
+    "Bodies",
     "Context",
     "Event",
     "Journal",
@@ -506,8 +510,24 @@ class Run:
     def fail(self, error: BaseException, notes: list[Any] | None = None) -> None:
         """Says that it failed."""
 
-    def __call__(self, task: Any) -> None:
-        """Called by the task that does it."""
+    def take(self, task: Task[Any]) -> None:
+        """Takes what became of the task that does it, on the thread of the loop. Who calls this
+        takes the next step, so the bell need not ring.
+        """
+
+@final
+class Bodies:
+    """The JSON of actions, the oldest first."""
+
+    def __new__(cls) -> Self: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> bytes: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def take(self, other: Bodies) -> None:
+        """Takes over what is in another one, behind what is here."""
+
+    def forget(self, most: int) -> int:
+        """Forgets the oldest while there are more than `most`; says how many."""
 
 @final
 class Session:
@@ -518,9 +538,10 @@ class Session:
         plan: Plan,
         members: list[tuple[str, Callable[..., Any], str, bool, Callable[[Any], Any] | None]],
         *,
-        source: str | PathLike[str] | Iterator[Event[Any]] | None,
+        source: str | PathLike[str] | Iterator[Any] | None,
+        make_event: Callable[[Any], Event[Any]],
         journal: Journal,
-        spawn: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]],
+        spawn: Tasks,
         settings: dict[str, Any],
         keep_actions: bool,
         actions_path: str | PathLike[str] | None = None,
@@ -555,7 +576,7 @@ class Session:
         What is in the journal stays.
         """
 
-    def take_actions(self) -> list[bytes]:
+    def take_actions(self) -> Bodies:
         """Takes the actions said since the last time, as JSON."""
 
     def take_problems(self) -> list[tuple[str, str | None, bytes]]:

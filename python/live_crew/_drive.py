@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from live_crew._core import Session
+from live_crew._core import Run, Session
 from live_crew._signals import Alarm
 from live_crew.errors import HandlerExit
 
@@ -71,28 +72,10 @@ class Drive:
         """Take a step when the loop comes round."""
         if not self._is_due and not self._ended.done():
             self._is_due = True
-            self._loop.call_soon(self._step)
+            self._loop.call_soon(self.step)
 
-    def close(self) -> None:
-        """End it without ado; a session that is not over is dropped as a crash would drop it."""
-        if not self._ended.done():
-            self.session.kill()
-            self._ended.cancel()
-        self._stop_listening()
-
-    def _stop_listening(self) -> None:
-        if self._ear.fileno() >= 0:
-            self._loop.remove_reader(self._ear.fileno())
-            self._ear.close()
-        self._alarm.close()
-        self._stepped.set()
-
-    def _on_bell(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._ear.recv(4096)
-        self.step_soon()
-
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Take a step now, from a callback of the loop."""
         self._is_due = False
         if self._ended.done():
             return
@@ -113,6 +96,25 @@ class Drive:
             self._stop_listening()
         self._stepped.set()
 
+    def close(self) -> None:
+        """End it without ado; a session that is not over is dropped as a crash would drop it."""
+        if not self._ended.done():
+            self.session.kill()
+            self._ended.cancel()
+        self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        if self._ear.fileno() >= 0:
+            self._loop.remove_reader(self._ear.fileno())
+            self._ear.close()
+        self._alarm.close()
+        self._stepped.set()
+
+    def _on_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._ear.recv(4096)
+        self.step_soon()
+
     def _begin_relay(self, relay: Relay) -> None:
         batch = self.session.take_relay()
         if batch is not None:
@@ -129,11 +131,16 @@ class Drive:
 
 
 class Tasks:
-    """Starts the coroutines of handlers as tasks of the running loop: at once where Python can."""
+    """Runs the coroutines of handlers as tasks of the running loop: at once where Python can."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._pending: set[asyncio.Task[Any]] = set()
+        self._context = contextvars.copy_context()
+        # A loop forgets tasks that nobody else knows.
+        self._pending: dict[asyncio.Task[Any], Awaitable[Any]] = {}
+        self._runs: dict[asyncio.Task[Any], Run] = {}
+        # Set by whoever drives the session.
+        self.step: Callable[[], None] | None = None
 
     def __call__(self, coroutine: Awaitable[Any]) -> asyncio.Task[Any]:
         """Start one."""
@@ -141,20 +148,32 @@ class Tasks:
         if sys.version_info >= (3, 12):
             task = asyncio.Task(own, loop=self._loop, eager_start=True)
         else:
-            task = self._loop.create_task(own)
+            task = asyncio.Task(own, loop=self._loop)
         if not task.done():
-            # A loop forgets tasks that nobody else knows.
-            self._pending.add(task)
-            task.add_done_callback(self._pending.discard)
-            # One that is cancelled before it began has not begun its handler either.
-            if isinstance(coroutine, Coroutine):
-                task.add_done_callback(lambda _: coroutine.close())
+            self._pending[task] = coroutine
+            # What a handler called within the next step sets is not seen by those after it.
+            task.add_done_callback(self._finished, context=self._context.copy())
         return task
+
+    def tell(self, task: asyncio.Task[Any], run: Run) -> None:
+        """Tell a run what becomes of its task."""
+        self._runs[task] = run
 
     def cancel(self) -> None:
         """Cancel those whose answers nobody waits for any more."""
         for task in tuple(self._pending):
             task.cancel()
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        # One that is cancelled before it began has not begun its handler either.
+        close = getattr(self._pending.pop(task), "close", None)
+        if close is not None:
+            close()
+        run = self._runs.pop(task, None)
+        if run is not None and self.step is not None:
+            run.take(task)
+            # Without the bell, which would take the loop two more turns.
+            self.step()
 
 
 async def _within_its_run(coroutine: Awaitable[Any]) -> Any:

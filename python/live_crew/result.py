@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, overload
 
+from live_crew._core import Bodies
 from live_crew.errors import MultiCrewError
 from live_crew.models import Action
 
@@ -16,7 +17,7 @@ __all__ = ["Actions", "Progress", "Refusal", "RunResult"]
 class Actions(Sequence[Action]):
     """Actions, decoded when they are looked at."""
 
-    def __init__(self, bodies: list[bytes]) -> None:
+    def __init__(self, bodies: Bodies | list[bytes]) -> None:
         self._bodies = bodies
 
     @overload
@@ -25,7 +26,7 @@ class Actions(Sequence[Action]):
     def __getitem__(self, index: slice) -> Actions: ...
     def __getitem__(self, index: int | slice) -> Action | Actions:
         if isinstance(index, slice):
-            return Actions(self._bodies[index])
+            return Actions([self._bodies[at] for at in range(*index.indices(len(self)))])
         return Action.model_validate_json(self._bodies[index])
 
     def __len__(self) -> int:
@@ -36,10 +37,13 @@ class Actions(Sequence[Action]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Actions):
-            return self._bodies == other._bodies
+            return list(self._bodies) == list(other._bodies)
         return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[type[Actions], tuple[list[bytes]]]:
+        return Actions, (list(self._bodies),)
 
     def __repr__(self) -> str:
         return f"<{len(self)} actions>"

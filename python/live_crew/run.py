@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import json
 import os
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from live_crew._core import Context, Journal, Plan, Session
+from live_crew._core import Bodies, Context, Journal, Plan, Session
 from live_crew._drive import Drive, Tasks
 from live_crew._suggestions import suggestions_for
 from live_crew._workers import Workers
@@ -63,8 +62,9 @@ class LiveRun:
         self._errors: list[MultiCrewError] = []
         self._refused: list[Refusal] = []
         self._causes: dict[tuple[str, str, str], tuple[int, BaseException]] = {}
-        self._bodies: list[bytes] = []
-        self._said: deque[bytes] = deque()
+        self._bodies = Bodies()
+        # How many of them `actions()` has given.
+        self._given = 0
         self._pump: asyncio.Task[None] | None = None
         self._summary: dict[str, Any] | None = None
         self._source_error: BaseException | None = None
@@ -79,6 +79,7 @@ class LiveRun:
             plan,
             members,
             source=self._core_source(source),
+            make_event=self._make_event,
             journal=journal,
             spawn=self._tasks,
             settings={**settings.session(plan.pace), "crewai": self._crewai()},
@@ -90,6 +91,7 @@ class LiveRun:
             source_name=_name_of(source),
         )
         self._drive = Drive(session, self._relay if settings.relays else None)
+        self._tasks.step = self._drive.step
         self._session = session
         if isinstance(source, (EventTransport, AsyncIterable)):
             stream = source.events() if isinstance(source, EventTransport) else source
@@ -124,8 +126,9 @@ class LiveRun:
             raise LiveCrewError("actions go to a file or a transport in this run; read them there")
         while True:
             self._collect()
-            while self._said:
-                yield Action.model_validate_json(self._said.popleft())
+            while self._given < len(self._bodies):
+                self._given += 1
+                yield Action.model_validate_json(self._bodies[self._given - 1])
             if self._drive.is_over:
                 return
             await self._drive.stepped()
@@ -158,7 +161,7 @@ class LiveRun:
         self._collect()
         return self._errors
 
-    def so_far(self) -> tuple[list[bytes], list[MultiCrewError], list[Refusal]]:
+    def so_far(self) -> tuple[Bodies, list[MultiCrewError], list[Refusal]]:
         """Actions as JSON, errors and refusals: all there is of a run that broke off."""
         self._collect()
         return self._bodies, self._errors, self._refused
@@ -183,10 +186,9 @@ class LiveRun:
         if isinstance(source, (str, Path)):
             return os.fspath(source)
         if isinstance(source, Iterable):
-            events = (
+            return iter(
                 source if isinstance(source, (list, tuple)) else _Watchful(source, self._failed)
             )
-            return map(self._as_event, events)
         raise ConfigError(
             f"cannot run over {type(source).__name__}; "
             "give a path, `-`, a list of events or an async iterator"
@@ -195,9 +197,10 @@ class LiveRun:
     def _failed(self, error: BaseException) -> None:
         self._source_error = error
 
-    def _as_event(self, event: Any) -> Event[Any]:
+    def _make_event(self, event: Any) -> Event[Any]:
+        """What the core is given that is no event yet."""
         try:
-            return _as_event(event)
+            return Event.model_validate(event)
         except ModelError as error:
             self._source_error = error
             raise
@@ -222,14 +225,10 @@ class LiveRun:
 
     def _collect(self) -> None:
         """Take over what the session said since the last time."""
-        bodies = self._session.take_actions()
-        self._bodies += bodies
-        self._said.extend(bodies)
+        self._bodies.take(self._session.take_actions())
         if self._is_live:
             # It may go on for years: the result has the latest, `actions()` what is read in time.
-            del self._bodies[:-_KEPT_ACTIONS]
-            while len(self._said) > _KEPT_ACTIONS:
-                self._said.popleft()
+            self._given = max(0, self._given - self._bodies.forget(_KEPT_ACTIONS))
         for raised in self._session.take_raised():
             key = (raised["stream_id"], raised["crew"], raised["run"])
             self._causes[key] = (raised["attempt"], raised["exception"])

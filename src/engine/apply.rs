@@ -12,7 +12,7 @@ use super::{
 impl Engine {
     pub(super) fn apply(&mut self, record: Record) {
         match record {
-            Record::Event(arrived) => self.take_in(&arrived),
+            Record::Event(arrived) => self.take_in(arrived),
             Record::Late(arrived, policy) => self.take_late(&arrived, policy),
             Record::Duplicate { cursor, .. } => {
                 self.state.inbox.note_cursor(cursor);
@@ -101,11 +101,14 @@ impl Engine {
             .map(|slice| slice.max(first))
     }
 
-    fn take_in(&mut self, arrived: &Arc<Arrived>) {
+    fn take_in(&mut self, arrived: Arc<Arrived>) {
         self.state.counters.events += 1;
-        self.remember(arrived);
+        self.remember(&arrived);
+        let woken = self.plan.starts_on_arrival.then(|| Arc::clone(&arrived));
         self.state.inbox.take_in(arrived);
-        self.wake_on_arrival(arrived);
+        if let Some(arrived) = woken {
+            self.wake_on_arrival(&arrived);
+        }
     }
 
     fn take_late(&mut self, arrived: &Arc<Arrived>, policy: LatePolicy) {
@@ -115,7 +118,7 @@ impl Engine {
         let open = self.state.inbox.open;
         match policy {
             LatePolicy::Next => {
-                self.state.inbox.take_in(arrived);
+                self.state.inbox.take_in(Arc::clone(arrived));
                 self.wake_on_arrival(arrived);
             }
             LatePolicy::Drop => self.state.inbox.note(arrived),

@@ -1,30 +1,47 @@
 //! Events, and the order of events inside a slice (rule O1).
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{
+    cmp::Ordering,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Kind, Timestamp};
 
 /// A JSON value as its canonical text. The engine compares and hashes it, and never looks inside.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Payload(Bytes);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Payload(Arc<[u8]>);
+
+static NULL: LazyLock<Payload> = LazyLock::new(|| Payload::from_canonical(b"null"));
 
 impl Payload {
-    /// Wraps text that is canonical already, as `json::canonicalize` and `Json` write it.
-    pub fn from_canonical(text: impl Into<Bytes>) -> Self {
-        Self(text.into())
+    /// Copies text that is canonical already, as `json::canonicalize` and `Json` write it.
+    pub fn from_canonical(text: impl AsRef<[u8]>) -> Self {
+        Self(text.as_ref().into())
     }
 
     /// `null`.
     pub fn null() -> Self {
-        Self(Bytes::from_static(b"null"))
+        NULL.clone()
     }
 
     /// The canonical text.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Bytes::deserialize(deserializer).map(Self::from_canonical)
     }
 }
 

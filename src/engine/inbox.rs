@@ -69,12 +69,12 @@ impl Inbox {
     }
 
     /// Takes an event into its slice, or into the open one when it is late.
-    pub fn take_in(&mut self, arrived: &Arc<Arrived>) {
-        self.note(arrived);
+    pub fn take_in(&mut self, arrived: Arc<Arrived>) {
+        self.note(&arrived);
         self.held += 1;
         match self.clock {
-            None => self.early.push(Arc::clone(arrived)),
-            Some(clock) => self.bin(clock, Arc::clone(arrived)),
+            None => self.early.push(arrived),
+            Some(clock) => self.bin(clock, arrived),
         }
     }
 

@@ -218,13 +218,19 @@ impl Engine {
         std::mem::take(&mut self.records)
     }
 
-    /// As [`take_records`](Self::take_records), into a vector that is used again.
-    pub fn drain_records(&mut self, into: &mut Vec<(Timestamp, Record)>) {
-        let drained = self.records.len();
-        into.append(&mut self.records);
+    /// The records since the last [`forget_records`](Self::forget_records): as
+    /// [`take_records`](Self::take_records), for who only reads them.
+    pub fn records(&self) -> &[(Timestamp, Record)] {
+        &self.records
+    }
+
+    /// Forgets the records, which are durable now.
+    pub fn forget_records(&mut self) {
+        let forgotten = self.records.len();
+        self.records.clear();
         // There may be thousands of streams: one busy moment must not cost memory for ever.
-        if self.records.capacity() / 4 > drained {
-            self.records.shrink_to(2 * drained);
+        if self.records.capacity() / 4 > forgotten {
+            self.records.shrink_to(2 * forgotten);
         }
     }
 

@@ -151,9 +151,10 @@ pub enum Timer {
 
 /// What the engine wants done, once the records before it are durable.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "most are jobs: a box for each would cost more")]
 pub enum Command {
     /// Run a crew.
-    Start(Box<Job>),
+    Start(Job),
     /// Stop working on an attempt; what it still answers is stale.
     Cancel {
         /// Which run.

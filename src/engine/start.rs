@@ -107,7 +107,7 @@ impl Engine {
         if self.replaying {
             self.note(|| Fact::Given { job: Box::new(job) });
         } else {
-            self.command(Command::Start(Box::new(job)));
+            self.command(Command::Start(job));
         }
     }
 

@@ -12,15 +12,20 @@ use pyo3::{
 use super::{
     action::Action,
     context::RunContext,
-    json::{from_python, to_json, to_python},
+    json::{to_json, to_python, write_python},
     template::Text,
     time::to_text,
 };
 use crate::{
-    engine::{CrewName, Diff, Draft, Failure, Kind, Limits, Outcome, Output, Payload, Reason},
+    engine::{
+        Arrived, CrewName, Diff, Draft, Failure, Kind, Limits, Outcome, Output, Payload, Reason,
+    },
     json::{Json, JsonLimits},
     wire::{Answer, Emits, Scope, read_output},
 };
+
+/// Room kept from one answer to the next.
+const KEPT: usize = 1 << 20;
 
 /// Everything needed to read the answers of one crew.
 pub(super) struct Reader {
@@ -30,12 +35,14 @@ pub(super) struct Reader {
     pub(super) json: JsonLimits,
     /// The kind of the last action: most crews have one.
     last_kind: Option<Kind>,
+    /// The text of the last plain answer: room for the next.
+    text: Vec<u8>,
 }
 
 impl Reader {
     pub(super) fn new(crew: CrewName, emits: Emits, limits: &Limits) -> Self {
         let json = JsonLimits { depth: limits.json_depth, bytes: limits.event_bytes };
-        Self { crew, emits, limits: limits.clone(), json, last_kind: None }
+        Self { crew, emits, limits: limits.clone(), json, last_kind: None, text: Vec::new() }
     }
 
     /// Another one for the same crew.
@@ -48,7 +55,7 @@ impl Reader {
         &mut self,
         value: &Bound<'_, PyAny>,
         context: Option<&Bound<'_, RunContext>>,
-        trigger: Option<&Payload>,
+        trigger: Option<&Arrived>,
     ) -> Outcome {
         match self.try_read(value, context, trigger) {
             Ok(output) => Outcome::Done(Arc::new(output)),
@@ -63,7 +70,7 @@ impl Reader {
         &mut self,
         value: &Bound<'_, PyAny>,
         context: Option<&Bound<'_, RunContext>>,
-        trigger: Option<&Payload>,
+        trigger: Option<&Arrived>,
     ) -> Result<Output, Refused> {
         let mut output = match self.read_plain(value)? {
             Some(output) => output,
@@ -105,9 +112,21 @@ impl Reader {
         let Some(kind) = self.kind(&kind.to_cow()?) else {
             return Ok(None);
         };
-        let payload = from_python(&payload, &self.json)
+        // The answer in canonical form, with the payload inside.
+        let text = &mut self.text;
+        text.clear();
+        text.extend_from_slice(b"{\"kind\":\"");
+        text.extend_from_slice(kind.as_str().as_bytes());
+        text.extend_from_slice(b"\",\"payload\":");
+        let start = text.len();
+        write_python(&payload, &self.json, text)
             .map_err(|error| Refused::Answer(error.message("output.payload")))?;
-        let value = as_answer(&kind, &payload);
+        let payload = Payload::from_canonical(&text[start..]);
+        text.push(b'}');
+        let value = Payload::from_canonical(&*text);
+        if text.capacity() > KEPT {
+            *text = Vec::new();
+        }
         let draft = Draft {
             kind,
             payload,
@@ -134,7 +153,7 @@ impl Reader {
         &self,
         value: &Bound<'_, PyAny>,
         context: Option<&Bound<'_, RunContext>>,
-        trigger: Option<&Payload>,
+        trigger: Option<&Arrived>,
     ) -> Result<Output, Refused> {
         let answer = match value.cast::<Text>() {
             Ok(text) => Answer::Raw(text.get().text.clone()),
@@ -148,7 +167,7 @@ impl Reader {
         let (mut event, mut ctx) = (Json::Null, Json::Null);
         if templated {
             if let Some(trigger) = trigger {
-                event = crate::json::parse(trigger.as_bytes(), &self.json)
+                event = crate::json::parse(trigger.event.payload.as_bytes(), &self.json)
                     .map_err(|error| Refused::Answer(error.to_string()))?;
             }
             if let Some(context) = context {
@@ -259,14 +278,4 @@ fn as_dict<'py>(py: Python<'py>, draft: &Draft) -> PyResult<Bound<'py, PyDict>> 
         dict.set_item("ttl_ms", ttl_ms)?;
     }
     Ok(dict)
-}
-
-/// `{"kind":…,"payload":…}` in canonical form.
-fn as_answer(kind: &Kind, payload: &Payload) -> Payload {
-    let (kind, payload) = (kind.as_str().as_bytes(), payload.as_bytes());
-    let mut out = Vec::with_capacity(kind.len() + payload.len() + 22);
-    for part in [&b"{\"kind\":\""[..], kind, b"\",\"payload\":", payload, b"}"] {
-        out.extend_from_slice(part);
-    }
-    Payload::from_canonical(out)
 }

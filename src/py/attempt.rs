@@ -115,7 +115,7 @@ impl Attempt {
         let py = answer.py();
         let context = self.given.context.as_ref().map(|context| context.bind(py));
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = reader.read(answer, context, self.given.payload.as_ref());
+        let now = reader.read(answer, context, self.given.trigger.as_deref());
         self.difference(py, &now)
     }
 

@@ -17,7 +17,7 @@ use super::{
     run::Run,
 };
 use crate::{
-    engine::{Batch, CrewIx, Job, Outcome, Plan, RunId, StreamId},
+    engine::{Arrived, Batch, CrewIx, Job, Outcome, Plan, RunId, StreamId},
     json::JsonLimits,
     runtime::{Back, Crews, Started},
 };
@@ -48,7 +48,7 @@ pub(super) struct Members {
     plan: Arc<Plan>,
     all: Vec<Member>,
     pulse: Arc<Pulse>,
-    /// Makes a coroutine a task and starts it.
+    /// Makes a coroutine a task and starts it, and tells a run when it is done.
     spawn: Py<PyAny>,
     back: mpsc::UnboundedReceiver<Finished>,
     finished: mpsc::UnboundedSender<Finished>,
@@ -69,7 +69,8 @@ pub(super) struct Finished {
 pub(super) struct Given {
     pub(super) event: Py<PyAny>,
     pub(super) context: Option<Py<RunContext>>,
-    pub(super) payload: Option<crate::engine::Payload>,
+    /// Its first trigger event.
+    pub(super) trigger: Option<Arc<Arrived>>,
 }
 
 impl Members {
@@ -107,7 +108,7 @@ impl Members {
             return Ok(Started::Done(read(&mut member.reader, &answer, &given)));
         }
         let run = self.ticket(py, stream, job, given)?;
-        task.call_method1(intern!(py, "add_done_callback"), (run,))?;
+        self.spawn.bind(py).call_method1(intern!(py, "tell"), (&task, run))?;
         self.under_way.insert((stream.clone(), job.run, job.attempt), task.unbind());
         Ok(Started::Later)
     }
@@ -120,7 +121,10 @@ impl Members {
         given: Given,
     ) -> PyResult<Py<Run>> {
         let name = self.plan.crew(job.run.crew).spec.name.as_str();
-        Py::new(py, Run::new(name, stream, job, given, self.finished.clone()))
+        Py::new(
+            py,
+            Run::new(name, stream, job, given, self.finished.clone(), Arc::clone(&self.pulse)),
+        )
     }
 
     /// What an exception means for the run; one meant for the program ends the session too.
@@ -230,8 +234,7 @@ pub(super) fn given(
         .takes_context
         .then(|| Py::new(py, RunContext::new(stream, spec, job, json, events)))
         .transpose()?;
-    let payload = first.map(|first| first.event.payload.clone());
-    Ok(Given { event, context, payload })
+    Ok(Given { event, context, trigger: first.cloned() })
 }
 
 /// Whether a plain function answered with a coroutine all the same.
@@ -244,5 +247,5 @@ fn is_awaitable(answer: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 fn read(reader: &mut Reader, answer: &Bound<'_, PyAny>, given: &Given) -> Outcome {
     let context = given.context.as_ref().map(|context| context.bind(answer.py()));
-    reader.read(answer, context, given.payload.as_ref())
+    reader.read(answer, context, given.trigger.as_deref())
 }

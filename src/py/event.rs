@@ -13,7 +13,7 @@ use pyo3::{IntoPyObjectExt as _, prelude::*, sync::PyOnceLock};
 use super::{
     fields::{Given, Shape, check_ids, ids_of, to_ids, to_kind, to_stream},
     model::{self, Model},
-    payload::{Seen, check_payload, to_payload},
+    payload::{Seen, check_payload, made_once, to_payload},
     time,
 };
 use crate::{
@@ -151,8 +151,7 @@ impl Event {
     }
 
     fn datetime<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let make = || time::to_datetime(py, self.timestamp()).map(Bound::unbind);
-        Ok(self.ts.get_or_try_init(py, make)?.bind(py).clone())
+        made_once(&self.ts, py, || time::to_datetime(py, self.timestamp()))
     }
 
     fn hash(&self) -> u64 {

@@ -60,6 +60,8 @@ impl Source for Watched {
 /// Events out of an iterator.
 pub(super) struct Events {
     iterator: Py<PyIterator>,
+    /// Makes an event of what is none yet.
+    make: Py<PyAny>,
     taken: u64,
     limits: Limits,
     /// Whether it begins again with what was taken before.
@@ -69,8 +71,13 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(iterator: Py<PyIterator>, limits: Limits, goes_on: bool) -> Self {
-        Self { iterator, taken: 0, limits, goes_on, raised: None }
+    pub(super) fn new(
+        iterator: Py<PyIterator>,
+        make: Py<PyAny>,
+        limits: Limits,
+        goes_on: bool,
+    ) -> Self {
+        Self { iterator, make, taken: 0, limits, goes_on, raised: None }
     }
 
     /// Leaves out what was taken before. Without a name nothing was: only the count goes on.
@@ -93,7 +100,7 @@ impl Events {
         }
         let mut deliveries = Vec::with_capacity(max.min(1_024));
         for event in self.iterator.bind(py).clone().take(max) {
-            match event.and_then(|event| read(&event, &self.limits)) {
+            match event.and_then(|event| self.read(&event)) {
                 Ok((stream, event)) => {
                     self.taken += 1;
                     let cursor = Cursor(self.taken);
@@ -107,6 +114,15 @@ impl Events {
             }
         }
         Ok(deliveries)
+    }
+
+    fn read(&self, given: &Bound<'_, PyAny>) -> PyResult<(StreamId, engine::Event)> {
+        let py = given.py();
+        if let Ok(event) = given.cast_exact::<Event>() {
+            return event.get().to_engine(py, &self.limits);
+        }
+        let made = self.make.bind(py).call1((given,))?;
+        made.cast::<Event>()?.get().to_engine(py, &self.limits)
     }
 }
 
@@ -137,8 +153,4 @@ impl Source for Input {
             Self::Events(_) => Ok(()),
         }
     }
-}
-
-fn read(event: &Bound<'_, PyAny>, limits: &Limits) -> PyResult<(StreamId, engine::Event)> {
-    event.cast::<Event>()?.get().to_engine(event.py(), limits)
 }

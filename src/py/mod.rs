@@ -5,7 +5,7 @@
 //! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
 //! | `crews`, `run`, `attempt` | crews that are Python code, their runs, and those run again |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
-//! | `input`, `output`, `stores` | sources, sinks and stores decided at run time |
+//! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
 //! | `plan`, `spec` | crews and settings as Python declares them |
 //! | `template` | templates, and text that a model wrote |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
@@ -15,6 +15,7 @@
 mod action;
 mod answers;
 mod attempt;
+mod bodies;
 mod changes;
 mod context;
 mod crews;
@@ -53,6 +54,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     payload::register(module)?;
     time::register(module)?;
     module.add_class::<attempt::Attempt>()?;
+    module.add_class::<bodies::Bodies>()?;
     module.add_class::<context::RunContext>()?;
     module.add_class::<journal::Journal>()?;
     module.add_class::<plan::Plan>()?;

@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::bodies::Bodies;
 use crate::transport::{Channel, FileSink, Outgoing, Sink, TransportError};
 
 /// Errors and refusals kept for the result; more are only counted.
@@ -16,7 +16,7 @@ const KEPT_PROBLEMS: usize = 1_000;
 /// What a session said, until Python takes it.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    pub(super) actions: VecDeque<Bytes>,
+    pub(super) actions: Bodies,
     pub(super) problems: VecDeque<Outgoing>,
     pub(super) counts: Counts,
     /// A batch that a Python object is to publish, and who waits for it.
@@ -73,7 +73,7 @@ impl Sink for Output {
                 Channel::Action => {
                     said.counts.actions += 1;
                     if self.keep {
-                        said.actions.push_back(message.body.clone());
+                        said.actions.push(&message.body);
                     }
                     continue;
                 }

@@ -61,8 +61,7 @@ impl Seen {
     }
 
     pub fn object<'py>(&self, py: Python<'py>, json: &Payload) -> PyResult<Bound<'py, PyAny>> {
-        let read = || to_python(py, json.as_bytes()).map(Bound::unbind);
-        Ok(self.object.get_or_try_init(py, read)?.bind(py).clone())
+        made_once(&self.object, py, || to_python(py, json.as_bytes()))
     }
 
     pub fn of<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
@@ -101,6 +100,24 @@ impl Seen {
     pub fn parts(&self, py: Python<'_>) -> Option<(Py<PyAny>, Py<PyAny>)> {
         let (of, object) = (self.of.as_ref()?, self.object.get(py)?);
         Some((of.clone_ref(py), object.clone_ref(py)))
+    }
+}
+
+/// What is in a cell, made when it is empty. `get_or_init` would let go of the interpreter and take
+/// it again, which costs as much as a small payload; here, what two threads make at once is made
+/// twice, and the first one counts.
+pub(super) fn made_once<'py>(
+    cell: &PyOnceLock<Py<PyAny>>,
+    py: Python<'py>,
+    make: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(made) = cell.get(py) {
+        return Ok(made.bind(py).clone());
+    }
+    let made = make()?;
+    match cell.set(py, made.clone().unbind()) {
+        Ok(()) => Ok(made),
+        Err(late) => Ok(cell.get(py).unwrap_or(&late).bind(py).clone()),
     }
 }
 

@@ -78,6 +78,13 @@ impl Pulse {
         self.is_woken.load(Ordering::SeqCst)
     }
 
+    /// Does what may wake the session while the caller is about to take a step anyway.
+    pub(super) fn without_bell(&self, work: impl FnOnce()) {
+        let is_stepping = self.is_stepping.swap(true, Ordering::SeqCst);
+        work();
+        self.is_stepping.store(is_stepping, Ordering::SeqCst);
+    }
+
     /// Lets the loop have its thread, if it was without it for long.
     pub(super) async fn breathe(&self) {
         let mut is_due = self.inner().step_began.elapsed() >= BREATH;

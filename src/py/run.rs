@@ -1,6 +1,9 @@
 //! A run that is done elsewhere: in a task, on a thread, in a process.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use pyo3::{intern, prelude::*};
 use tokio::sync::mpsc;
@@ -9,9 +12,10 @@ use super::{
     context::RunContext,
     crews::{Finished, Given},
     json::from_python,
+    pulse::Pulse,
 };
 use crate::{
-    engine::{Job, Payload, RunId, StreamId},
+    engine::{Arrived, Job, Payload, RunId, StreamId},
     json::JsonLimits,
 };
 
@@ -31,8 +35,9 @@ pub(super) struct Run {
     event: Py<PyAny>,
     #[pyo3(get)]
     ctx: Option<Py<RunContext>>,
-    payload: Option<Payload>,
+    trigger: Option<Arc<Arrived>>,
     finished: mpsc::UnboundedSender<Finished>,
+    pulse: Arc<Pulse>,
     is_done: AtomicBool,
 }
 
@@ -43,6 +48,7 @@ impl Run {
         job: &Job,
         given: Given,
         finished: mpsc::UnboundedSender<Finished>,
+        pulse: Arc<Pulse>,
     ) -> Self {
         Self {
             stream: stream.clone(),
@@ -52,8 +58,9 @@ impl Run {
             slice: job.slice.0,
             event: given.event,
             ctx: given.context,
-            payload: given.payload,
+            trigger: given.trigger,
             finished,
+            pulse,
             is_done: AtomicBool::new(false),
         }
     }
@@ -63,7 +70,7 @@ impl Run {
             return;
         }
         let context = self.ctx.as_ref().map(|ctx| ctx.clone_ref(py));
-        let job = Given { event: self.event.clone_ref(py), context, payload: self.payload.clone() };
+        let job = Given { event: self.event.clone_ref(py), context, trigger: self.trigger.clone() };
         let (stream, run, attempt) = (self.stream.clone(), self.id, self.attempt);
         // Nobody listens any more when the session is over.
         let _told = self.finished.send(Finished { stream, run, attempt, result, job, notes });
@@ -117,10 +124,12 @@ impl Run {
         Ok(())
     }
 
-    /// Called by the task that does it.
-    fn __call__(&self, task: &Bound<'_, PyAny>) {
+    /// Takes what became of the task that does it, on the thread of the loop. Who calls this takes
+    /// the next step, so the bell need not ring.
+    fn take(&self, task: &Bound<'_, PyAny>) {
         let py = task.py();
-        self.tell(py, task.call_method0(intern!(py, "result")).map(Bound::unbind), None);
+        let result = task.call_method0(intern!(py, "result")).map(Bound::unbind);
+        self.pulse.without_bell(|| self.tell(py, result, None));
     }
 }
 

@@ -17,11 +17,12 @@ use std::{
 use pyo3::{
     exceptions::PyValueError,
     prelude::*,
-    types::{PyBytes, PyDict, PyIterator, PyList},
+    types::{PyDict, PyIterator, PyList},
 };
 
 use super::{
     answers::Reader,
+    bodies::Bodies,
     crews::{Member, Members, Style},
     errors::{journal_error, misuse, runtime_error, transport_error},
     event::Event,
@@ -105,16 +106,17 @@ impl Settings {
 #[pymethods]
 impl Session {
     /// `members` are `(crew, call, style, takes_context, typed)`; `source` is a path, `"-"`, an
-    /// iterator of events, or `None` for what is published. A source with a name goes on
-    /// where it was when the journal knows it.
+    /// iterator of events and of what `make_event` makes events of, or `None` for what is
+    /// published. A source with a name goes on where it was when the journal knows it.
     #[new]
-    #[pyo3(signature = (plan, members, *, source, journal, spawn, settings, keep_actions, actions_path = None, problems_path = None, relay = false, relay_context = false, source_name = None))]
+    #[pyo3(signature = (plan, members, *, source, make_event, journal, spawn, settings, keep_actions, actions_path = None, problems_path = None, relay = false, relay_context = false, source_name = None))]
     #[allow(clippy::too_many_arguments, reason = "keywords, all of one call in Python")]
     fn new(
         py: Python<'_>,
         plan: &Plan,
         members: &Bound<'_, PyList>,
         source: &Bound<'_, PyAny>,
+        make_event: Py<PyAny>,
         journal: &Journal,
         spawn: Py<PyAny>,
         settings: Settings,
@@ -129,7 +131,7 @@ impl Session {
         let (bell, ear) = bell().map_err(|error| transport_error(&error))?;
         let pulse = Pulse::new(bell);
         let checked = Arc::clone(&plan.checked);
-        let (input, publisher) = input(source, plan, source_name.is_some())?;
+        let (input, publisher) = input(source, make_event, plan, source_name.is_some())?;
         let taken = Arc::<Taken>::default();
         let mut input = Watched { input, taken: Arc::clone(&taken) };
         let mouth = Mouth::default();
@@ -261,9 +263,8 @@ impl Session {
     }
 
     /// Takes the actions said since the last time, as JSON.
-    fn take_actions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let actions = std::mem::take(&mut self.mouth.said().actions);
-        PyList::new(py, actions.iter().map(|body| PyBytes::new(py, body)))
+    fn take_actions(&self) -> Bodies {
+        std::mem::take(&mut self.mouth.said().actions)
     }
 
     /// Takes errors, late events and refused input: `(channel, stream, JSON)`.
@@ -348,6 +349,7 @@ fn bell() -> std::io::Result<(UnixStream, UnixStream)> {
 
 fn input(
     source: &Bound<'_, PyAny>,
+    make_event: Py<PyAny>,
     plan: &Plan,
     goes_on: bool,
 ) -> PyResult<(Input, Option<MemoryPublisher>)> {
@@ -364,7 +366,8 @@ fn input(
         return Ok((if is_stdin { Input::Stdin(source) } else { Input::File(source) }, None));
     }
     let iterator: Bound<'_, PyIterator> = source.try_iter()?;
-    Ok((Input::Events(Events::new(iterator.unbind(), limits.clone(), goes_on)), None))
+    let events = Events::new(iterator.unbind(), make_event, limits.clone(), goes_on);
+    Ok((Input::Events(events), None))
 }
 
 pub(super) fn read_members(plan: &Plan, members: &Bound<'_, PyList>) -> PyResult<Vec<Member>> {

@@ -11,8 +11,7 @@ use super::{
 };
 use crate::{
     engine::{
-        Control, Counters, Digest, Engine, Input, Outcome, Output, Plan, Record, StreamId,
-        Timestamp,
+        Control, Counters, Digest, Engine, Input, Outcome, Output, Plan, StreamId, Timestamp,
     },
     store::Store,
     transport::{Cursor, DeadLetter, Delivery, Outgoing, Sink, Source},
@@ -47,10 +46,9 @@ pub struct Runtime<S, K, C, T> {
     is_broken: bool,
 }
 
-/// What records and messages go through.
+/// What records and messages are written into.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    pub records: Vec<(Timestamp, Record)>,
     pub body: Vec<u8>,
     pub batch: Batch,
 }
@@ -382,7 +380,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let (stream, crews) = (&mut self.streams[ix], &mut self.crews);
         while let Some(job) = stream.next_immediate(|job| crews.is_immediate(job.run.crew)) {
             let (run, attempt) = (job.run, job.attempt);
-            match crews.start(stream.engine.stream(), *job) {
+            match crews.start(stream.engine.stream(), job) {
                 Started::Done(outcome) => {
                     let outcome = redacted(outcome, &self.plan);
                     let input = Input::Result { run, attempt, outcome };

@@ -1,7 +1,5 @@
 //! What leaves a stream, as messages for a sink.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use crate::{
@@ -37,9 +35,7 @@ impl Batch {
             Emission::Action(action) => {
                 let crew = &plan.crew(action.run.crew).spec.name;
                 wire::write_action(stream, crew, action, body);
-                let hex = action.id.hex();
-                let id: Arc<str> = std::str::from_utf8(&hex).expect("digits are ASCII").into();
-                (Channel::Action, Some(id))
+                (Channel::Action, Some(action.id))
             }
             Emission::Error(error) => {
                 let at = engine.clock().map_or(Timestamp::MIN, |clock| clock.end(error.slice));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Clock, Crews, Runtime, RuntimeError, Started,
-    driver::{Scratch, redacted},
+    driver::redacted,
     stream::{After, Stream},
 };
 use crate::{
@@ -39,17 +39,17 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 frames.push(frame(stream, at, 0, wire::encode_header(&stream.header), Vec::new()));
                 owners.push(ix);
             }
-            let Scratch { records, body, .. } = &mut self.scratch;
-            stream.engine.drain_records(records);
+            let records = stream.engine.records();
             if !records.is_empty() {
                 let mut marks: Vec<Mark> =
                     records.iter().filter_map(|(_, record)| mark(record)).collect();
                 marks.shrink_to_fit();
+                let body = &mut self.scratch.body;
                 body.clear();
                 wire::write_records(records, body);
-                stream.unsnapshot_bytes += body.len() as u64;
                 let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-                records.clear();
+                stream.unsnapshot_bytes += body.len() as u64;
+                stream.engine.forget_records();
                 frames.push(frame(stream, at, count, Bytes::copy_from_slice(body), marks));
                 owners.push(ix);
             }
@@ -136,7 +136,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 match after {
                     After::Start(job) => {
                         let (run, attempt) = (job.run, job.attempt);
-                        match self.crews.start(name, *job) {
+                        match self.crews.start(name, job) {
                             Started::Later => self.under_way += 1,
                             Started::Done(outcome) => {
                                 let input = Input::Result {

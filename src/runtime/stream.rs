@@ -38,8 +38,9 @@ pub(super) struct Stream {
 
 /// What a stream wants done once its records are durable.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "most are jobs: a box for each would cost more")]
 pub(super) enum After {
-    Start(Box<Job>),
+    Start(Job),
     Cancel(RunId, u32),
     Publish(Arc<Parcel>),
 }
@@ -66,7 +67,7 @@ impl Stream {
     }
 
     /// Takes every command of the engine; jobs that may run at once are given back one by one.
-    pub fn next_immediate(&mut self, is_immediate: impl Fn(&Job) -> bool) -> Option<Box<Job>> {
+    pub fn next_immediate(&mut self, is_immediate: impl Fn(&Job) -> bool) -> Option<Job> {
         while let Some(command) = self.engine.poll_command() {
             match command {
                 Command::Start(job) if is_immediate(&job) => return Some(job),

@@ -1,11 +1,12 @@
 //! What live-crew says to the world.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use super::DeadLetter;
-use crate::{engine::StreamId, json::write_string};
+use crate::{
+    engine::{ActionId, StreamId},
+    json::write_string,
+};
 
 /// What sort of message it is; each transport has a place for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +47,7 @@ pub struct Outgoing {
     /// The stream it is about; refused input has none.
     pub stream: Option<StreamId>,
     /// What makes publishing it twice the same as once (rule J2).
-    pub id: Option<Arc<str>>,
+    pub id: Option<ActionId>,
     /// Canonical JSON, which has no line breaks.
     pub body: Bytes,
 }

@@ -10,6 +10,13 @@ use crate::{
 
 use super::{write_event, write_timestamp};
 
+/// `,"key":` in one piece.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 /// One JSON object, its keys written in byte order by whoever uses it.
 struct Members<'a> {
     out: &'a mut Vec<u8>,
@@ -22,43 +29,40 @@ impl<'a> Members<'a> {
         Self { out, first: true }
     }
 
-    fn key(&mut self, key: &str) -> &mut Vec<u8> {
-        if !std::mem::take(&mut self.first) {
-            self.out.push(b',');
-        }
-        self.out.push(b'"');
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
+    /// A key as `key!` spells it; the first one goes without the comma.
+    fn key(&mut self, key: &'static str) -> &mut Vec<u8> {
+        let from = usize::from(std::mem::take(&mut self.first));
+        self.out.extend_from_slice(&key.as_bytes()[from..]);
         self.out
     }
 
-    fn text(&mut self, key: &str, value: &str) {
+    fn text(&mut self, key: &'static str, value: &str) {
         write_string(value, self.key(key));
     }
 
     /// Text in which nothing can need an escape: names, digits.
-    fn plain(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+    fn plain(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
         let out = self.key(key);
         out.push(b'"');
         write(out);
         out.push(b'"');
     }
 
-    fn name(&mut self, key: &str, value: &str) {
+    fn name(&mut self, key: &'static str, value: &str) {
         self.plain(key, |out| out.extend_from_slice(value.as_bytes()));
     }
 
-    fn optional(&mut self, key: &str, value: Option<&str>) {
+    fn optional(&mut self, key: &'static str, value: Option<&str>) {
         if let Some(value) = value {
             self.text(key, value);
         }
     }
 
-    fn number(&mut self, key: &str, value: i64) {
+    fn number(&mut self, key: &'static str, value: i64) {
         self.key(key).extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    fn instant(&mut self, key: &str, value: Timestamp) {
+    fn instant(&mut self, key: &'static str, value: Timestamp) {
         self.plain(key, |out| write_timestamp(value, out));
     }
 
@@ -70,37 +74,37 @@ impl<'a> Members<'a> {
 /// An action as its consumers read it. `causation_id` names the run: `crew/slice.place`.
 pub fn write_action(stream: &StreamId, crew: &CrewName, action: &Action, out: &mut Vec<u8>) {
     let mut members = Members::open(out);
-    members.plain("causation_id", |out| write_run_name(crew, action.run, out));
-    members.optional("correlation_id", action.correlation_id.as_deref());
-    members.plain("id", |out| out.extend_from_slice(&action.id.hex()));
-    members.name("kind", action.kind.as_str());
-    members.key("payload").extend_from_slice(action.payload.as_bytes());
-    members.name("stream_id", action.stream.as_ref().unwrap_or(stream).as_str());
-    members.optional("traceparent", action.traceparent.as_deref());
-    members.optional("transaction_id", action.transaction_id.as_deref());
-    members.instant("ts", action.ts);
-    members.number("ttl_ms", i64::from(action.ttl_ms));
+    members.plain(key!("causation_id"), |out| write_run_name(crew, action.run, out));
+    members.optional(key!("correlation_id"), action.correlation_id.as_deref());
+    members.plain(key!("id"), |out| out.extend_from_slice(&action.id.hex()));
+    members.name(key!("kind"), action.kind.as_str());
+    members.key(key!("payload")).extend_from_slice(action.payload.as_bytes());
+    members.name(key!("stream_id"), action.stream.as_ref().unwrap_or(stream).as_str());
+    members.optional(key!("traceparent"), action.traceparent.as_deref());
+    members.optional(key!("transaction_id"), action.transaction_id.as_deref());
+    members.instant(key!("ts"), action.ts);
+    members.number(key!("ttl_ms"), i64::from(action.ttl_ms));
     members.close();
 }
 
 /// An `__error` event.
 pub fn write_error(stream: &StreamId, now: Timestamp, error: &ErrorEvent, out: &mut Vec<u8>) {
     let mut members = Members::open(out);
-    members.text("kind", "__error");
-    write_trouble(error, members.key("payload"));
-    members.text("stream_id", stream.as_str());
-    members.instant("ts", now);
+    members.text(key!("kind"), "__error");
+    write_trouble(error, members.key(key!("payload")));
+    members.text(key!("stream_id"), stream.as_str());
+    members.instant(key!("ts"), now);
     members.close();
 }
 
 fn write_trouble(error: &ErrorEvent, out: &mut Vec<u8>) {
     let mut members = Members::open(out);
-    members.text("crew", error.crew.as_str());
+    members.text(key!("crew"), error.crew.as_str());
     match &error.what {
         Trouble::Run(failure) => {
-            members.text("message", &failure.message);
+            members.text(key!("message"), &failure.message);
             if !error.missing.is_empty() {
-                let list = members.key("missing");
+                let list = members.key(key!("missing"));
                 list.push(b'[');
                 for (at, need) in error.missing.iter().enumerate() {
                     if at > 0 {
@@ -110,39 +114,39 @@ fn write_trouble(error: &ErrorEvent, out: &mut Vec<u8>) {
                 }
                 list.push(b']');
             }
-            members.text("reason", failure.reason.as_str());
+            members.text(key!("reason"), failure.reason.as_str());
         }
         Trouble::CrewDisabled { failures } => {
-            members.number("failures", i64::from(*failures));
+            members.number(key!("failures"), i64::from(*failures));
             members.text(
-                "message",
+                key!("message"),
                 &format!(
                     "{failures} runs in a row failed; the crew stops until it is enabled again"
                 ),
             );
-            members.text("reason", "disabled");
+            members.text(key!("reason"), "disabled");
         }
         Trouble::Conflict { path, first, last } => {
-            members.text("first", first);
-            members.text("last", last);
-            members.text("path", path);
-            members.text("reason", "ctx_conflict");
+            members.text(key!("first"), first);
+            members.text(key!("last"), last);
+            members.text(key!("path"), path);
+            members.text(key!("reason"), "ctx_conflict");
         }
     }
-    members.optional("run", error.run.map(|run: RunKey| run.to_string()).as_deref());
-    members.number("slice", error.slice.0);
+    members.optional(key!("run"), error.run.map(|run: RunKey| run.to_string()).as_deref());
+    members.number(key!("slice"), error.slice.0);
     members.close();
 }
 
 /// A late event and what became of it (rule T5).
 pub fn write_late(stream: &StreamId, arrived: &Arrived, policy: LatePolicy, out: &mut Vec<u8>) {
     let mut members = Members::open(out);
-    write_event(stream, &arrived.event, members.key("event"));
+    write_event(stream, &arrived.event, members.key(key!("event")));
     if let Some(intended) = arrived.intended {
-        members.number("intended_slice", intended.0);
+        members.number(key!("intended_slice"), intended.0);
     }
     members.text(
-        "policy",
+        key!("policy"),
         match policy {
             LatePolicy::Next => "next",
             LatePolicy::Drop => "drop",

@@ -2,8 +2,6 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use bytes::Bytes;
-
 use crate::{
     engine::{Event, Ids, Kind, Limits, Payload, StreamId, Timestamp},
     json::{JsonLimits, Scanner, write_string},
@@ -171,7 +169,7 @@ impl EventReader {
         if bytes > limit {
             return Err(Refusal::new(EventProblem::PayloadTooLarge { bytes, limit }, start));
         }
-        Ok(Payload::from_canonical(Bytes::copy_from_slice(&self.payload)))
+        Ok(Payload::from_canonical(&self.payload))
     }
 
     /// An optional identity; `null` is the same as absent.

@@ -48,14 +48,9 @@ impl Keys {
     }
 }
 
-/// Where a key is kept; two keys in one place only cost time.
+/// Where a key is kept; two keys in one place only cost time. The hash is FNV-1a: keys are short.
 fn place(key: &[u8]) -> usize {
-    let mut hash = key.len() as u64;
-    for chunk in key.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        hash ^= hash >> 32;
-    }
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3);
+    let hash = key.iter().fold(0xCBF2_9CE4_8422_2325, mix);
     usize::try_from(hash % SLOTS as u64).unwrap_or(0)
 }

@@ -12,4 +12,4 @@ mod write;
 
 pub(super) use not_json::NotJson;
 pub(super) use read::{json_to_python, to_python};
-pub(super) use write::{from_python, to_json};
+pub(super) use write::{from_python, to_json, write_python};

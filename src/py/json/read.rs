@@ -1,5 +1,6 @@
 //! From JSON to Python.
 
+use memchr::memchr2;
 use pyo3::{
     prelude::*,
     types::{PyBool, PyDict, PyFloat, PyList, PyString},
@@ -200,8 +201,7 @@ impl<'a, 'py> Reader<'a, 'py> {
     /// Everything up to a quote or a backslash.
     fn plain(&mut self) -> &'a str {
         let rest = &self.text[self.at..];
-        let stop = |byte: &u8| matches!(byte, b'"' | b'\\');
-        let length = rest.as_bytes().iter().position(stop).unwrap_or(rest.len());
+        let length = memchr2(b'"', b'\\', rest.as_bytes()).unwrap_or(rest.len());
         self.at += length;
         &rest[..length]
     }

@@ -1,6 +1,5 @@
 //! From Python to JSON.
 
-use bytes::Bytes;
 use pyo3::{
     intern,
     prelude::*,
@@ -24,31 +23,38 @@ const MOST_DEPTH: usize = 1_000;
 /// Any value that JSON can hold, as canonical text. Takes `None`, `bool`, `int`, finite `float`,
 /// `str`, `list`, `tuple`, `dict` with keys that are `str`, their subclasses, and pydantic models.
 pub fn from_python(value: &Bound<'_, PyAny>, limits: &JsonLimits) -> Result<Payload, NotJson> {
-    let mut writer = Writer::new(limits);
-    writer.value(value)?;
-    Ok(Payload::from_canonical(Bytes::from(writer.out.into_boxed_slice())))
+    let mut out = Vec::with_capacity(128);
+    write_python(value, limits, &mut out)?;
+    Ok(Payload::from_canonical(out))
+}
+
+/// The same at the end of what a vector holds.
+pub fn write_python(
+    value: &Bound<'_, PyAny>,
+    limits: &JsonLimits,
+    out: &mut Vec<u8>,
+) -> Result<(), NotJson> {
+    let limits = JsonLimits { depth: limits.depth.min(MOST_DEPTH), bytes: limits.bytes };
+    Writer { start: out.len(), out, depth: 0, limits }.value(value)
 }
 
 /// The same as a tree. By way of the text, so that there is one rule for what is JSON.
 pub fn to_json(value: &Bound<'_, PyAny>, limits: &JsonLimits) -> Result<Json, NotJson> {
-    let mut writer = Writer::new(limits);
-    writer.value(value)?;
+    let mut out = Vec::with_capacity(128);
+    write_python(value, limits, &mut out)?;
     let trusted = JsonLimits { depth: MOST_DEPTH, bytes: usize::MAX };
-    Ok(parse(&writer.out, &trusted).expect("what was just written is JSON"))
+    Ok(parse(&out, &trusted).expect("what was just written is JSON"))
 }
 
-struct Writer {
-    out: Vec<u8>,
+struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    /// Where the value starts in it.
+    start: usize,
     depth: usize,
     limits: JsonLimits,
 }
 
-impl Writer {
-    fn new(limits: &JsonLimits) -> Self {
-        let limits = JsonLimits { depth: limits.depth.min(MOST_DEPTH), bytes: limits.bytes };
-        Self { out: Vec::with_capacity(128), depth: 0, limits }
-    }
-
+impl Writer<'_> {
     fn value(&mut self, value: &Bound<'_, PyAny>) -> Result<(), NotJson> {
         // In the order in which values are frequent. A check for an exact type is one comparison.
         if let Ok(text) = value.cast_exact::<PyString>() {
@@ -68,7 +74,7 @@ impl Writer {
         } else {
             self.rarer(value)?;
         }
-        if self.out.len() > self.limits.bytes {
+        if self.out.len() - self.start > self.limits.bytes {
             return Err(NotJson::new(Problem::TooLarge { limit: self.limits.bytes }));
         }
         Ok(())
@@ -94,13 +100,13 @@ impl Writer {
     }
 
     fn text(&mut self, text: &Bound<'_, PyString>) -> Result<(), NotJson> {
-        write_string(utf8(text)?, &mut self.out);
+        write_string(utf8(text)?, self.out);
         Ok(())
     }
 
     fn int(&mut self, int: &Bound<'_, PyInt>) -> Result<(), NotJson> {
         if let Ok(int) = int.extract::<i64>() {
-            Number::from_i64(int).write(&mut self.out);
+            Number::from_i64(int).write(self.out);
             return Ok(());
         }
         let raised = |error| NotJson::new(Problem::Raised { name: "int".to_owned(), error });
@@ -119,7 +125,7 @@ impl Writer {
 
     fn float(&mut self, float: f64) -> Result<(), NotJson> {
         let number = Number::from_f64(float);
-        number.ok_or_else(|| NotJson::new(Problem::NotFinite(float)))?.write(&mut self.out);
+        number.ok_or_else(|| NotJson::new(Problem::NotFinite(float)))?.write(self.out);
         Ok(())
     }
 
@@ -163,7 +169,7 @@ impl Writer {
                 }
                 self.out.push(b',');
             }
-            write_string(key, &mut self.out);
+            write_string(key, self.out);
             self.out.push(b':');
             self.value(value).map_err(|error| error.in_key(key))?;
         }

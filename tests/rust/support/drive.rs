@@ -135,12 +135,12 @@ impl<'a> World<'a> {
 
     /// Carries out every command there is.
     pub fn obey(&mut self) {
-        self.engine.drain_records(&mut self.journal);
+        self.journal.extend(self.engine.take_records());
         let mut committed = None;
         let mut published = None;
         while let Some(command) = self.engine.poll_command() {
             match command {
-                Command::Start(job) => self.jobs.push(*job),
+                Command::Start(job) => self.jobs.push(job),
                 Command::Cancel { run, attempt } => {
                     self.jobs.retain(|job| (job.run, job.attempt) != (run, attempt));
                 }
@@ -168,7 +168,7 @@ impl<'a> World<'a> {
         }
         if let Some(number) = published {
             self.tell(Input::Published(number));
-            self.engine.drain_records(&mut self.journal);
+            self.journal.extend(self.engine.take_records());
         }
     }
 

@@ -232,7 +232,7 @@ impl Stage {
     }
 
     fn obey(&mut self) {
-        self.engine.drain_records(&mut self.journal);
+        self.journal.extend(self.engine.take_records());
         self.facts.extend(self.engine.take_facts());
         let (mut leaving, mut through) = (Vec::new(), None);
         while let Some(command) = self.engine.poll_command() {
@@ -279,7 +279,7 @@ impl Stage {
         self.said.append(&mut leaving);
         if let Some(through) = through.filter(|_| self.declared.publishes) {
             self.engine.handle(self.now, Input::Published(through)).expect("it was published");
-            self.engine.drain_records(&mut self.journal);
+            self.journal.extend(self.engine.take_records());
         }
     }
 
