@@ -26,9 +26,9 @@ pub(crate) struct Stage {
     now: Timestamp,
     cursor: u64,
     /// Jobs that answer at once, but not before the commands before them are carried out.
-    answering: VecDeque<Box<Job>>,
+    answering: VecDeque<Job>,
     /// Jobs that answer later, and those that did.
-    jobs: BTreeMap<RunId, Box<Job>>,
+    jobs: BTreeMap<RunId, Job>,
     facts: VecDeque<Fact>,
     parcels: BTreeSet<u64>,
     context: Context,
