@@ -86,7 +86,7 @@ class TestStandardInput:
         process = spawn("run", "--handlers", "mine")
         write(process, live("Ada"))
         assert re.match(
-            r"failed: crew `boom`, stream `shop`, slice \d: error: ValueError: no$",
+            r"failed: crew `boom`, stream `shop`, slice \d+: error: ValueError: no$",
             process.stderr.readline(),
         )
         process.communicate(timeout=30)
