@@ -21,6 +21,7 @@ from live_crew.transports import EventTransport
 
 if TYPE_CHECKING:
     from live_crew.config import LiveConfig, Pace
+    from live_crew.crews.traffic import Traffic
     from live_crew.result import Progress, Refusal, RunResult
     from live_crew.run import Watch
 
@@ -43,6 +44,7 @@ class Orchestrator:
         self._participants: dict[str, Participant] = {}
         self._source: Source | None = None
         self._journal = self._settings.open_journal()
+        self._traffic: Traffic | None = None
         self._run: LiveRun | None = None
         self._result: RunResult | None = None
         self._progress: Progress | None = None
@@ -273,8 +275,10 @@ class Orchestrator:
         plan = self.plan(pace)
         if self._result is not None and self._result.ending == "finished":
             # Its streams have ended and take no more: in memory another run begins anew.
-            self._journal = self._settings.open_journal()
+            self._journal, self._traffic = self._settings.open_journal(), None
         self._result = None
+        if self._traffic is None and any(one.crew for one in self._participants.values()):
+            self._traffic = self._settings.open_traffic(self._journal)
         self._run = LiveRun(
             plan,
             self._participants,
@@ -283,6 +287,7 @@ class Orchestrator:
             source,
             actions=actions,
             watch=watch,
+            traffic=self._traffic,
         )
         return self._run
 
