@@ -21,6 +21,9 @@ from live_crew.transports import EventTransport
 
 if TYPE_CHECKING:
     from live_crew.config import LiveConfig, Pace
+    from live_crew.crews.tape import Tape
+    from live_crew.crews.traffic import Traffic
+    from live_crew.replay import ReplayMode, ReplayResult
     from live_crew.result import Progress, Refusal, RunResult
     from live_crew.run import Watch
 
@@ -43,6 +46,7 @@ class Orchestrator:
         self._participants: dict[str, Participant] = {}
         self._source: Source | None = None
         self._journal = self._settings.open_journal()
+        self._traffic: Traffic | None = None
         self._run: LiveRun | None = None
         self._result: RunResult | None = None
         self._progress: Progress | None = None
@@ -238,15 +242,49 @@ class Orchestrator:
     def get_error_details(self, crew: str, slice: int | None = None) -> MultiCrewError | None:  # noqa: A002
         """Give the last error of a crew, of one slice if given: needs, context, what helps."""
         if crew not in self._participants:
-            from live_crew._words import did_you_mean
-
-            raise LiveCrewError(
-                f"there is no crew `{crew}`{did_you_mean(crew, self._participants)}"
-            )
+            raise self._unknown(crew)
         fitting = [e for e in self.errors if e.crew == crew and slice in (None, e.slice)]
         return fitting[-1] if fitting else None
 
+    async def replay(
+        self,
+        journal: str | Path | None = None,
+        mode: ReplayMode = "reexecute",
+        *,
+        stream_id: str | None = None,
+        first: int | None = None,
+        last: int | None = None,
+        crew: str | None = None,
+    ) -> ReplayResult:
+        """Run every recorded attempt again with what it was given then, and compare.
+
+        `reexecute` serves what models and tools answered then, so none of them is called; `live`
+        calls them. Without `journal` it is that of the orchestrator; `first` and `last` are
+        slices. Nothing is published or written; handlers are called again in both modes.
+        """
+        from live_crew.replay import Replay
+
+        if crew is not None and crew not in self._participants:
+            raise self._unknown(crew)
+        replay = Replay(self._participants, self.plan(), mode, self._recorded(journal))
+        return await replay.run(stream_id, first, last, crew)
+
     # -- inside ----------------------------------------------------------------------------
+
+    def _unknown(self, crew: str) -> LiveCrewError:
+        from live_crew._words import did_you_mean
+
+        return LiveCrewError(f"there is no crew `{crew}`{did_you_mean(crew, self._participants)}")
+
+    def _recorded(self, path: str | Path | None) -> tuple[Journal, Tape]:
+        """A journal and its traffic, to be read."""
+        from live_crew.crews.tape import Tape, tape_beside
+
+        mine = self._traffic.tape if self._traffic is not None else Tape()
+        if path is None and self._journal.path is None:
+            return self._journal, mine
+        path = self._journal.path if path is None else path
+        return Journal.file(str(path)), Tape(tape_beside(path), is_readonly=True)
 
     def _add(self, participant: Participant) -> None:
         if participant.name in self._participants:
@@ -273,8 +311,10 @@ class Orchestrator:
         plan = self.plan(pace)
         if self._result is not None and self._result.ending == "finished":
             # Its streams have ended and take no more: in memory another run begins anew.
-            self._journal = self._settings.open_journal()
+            self._journal, self._traffic = self._settings.open_journal(), None
         self._result = None
+        if self._traffic is None and any(one.crew for one in self._participants.values()):
+            self._traffic = self._settings.open_traffic(self._journal)
         self._run = LiveRun(
             plan,
             self._participants,
@@ -283,6 +323,7 @@ class Orchestrator:
             source,
             actions=actions,
             watch=watch,
+            traffic=self._traffic,
         )
         return self._run
 

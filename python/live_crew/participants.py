@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from live_crew._workers import Workers
     from live_crew.config import CrewEntry, CrewRuntime, LiveConfig
     from live_crew.crews.reactor import CrewReactor
+    from live_crew.crews.traffic import Traffic
 
 __all__ = ["Participant", "participants_of"]
 
@@ -61,7 +62,9 @@ class Participant:
         """What the core schedules it by."""
         return {**self.runtime.core(), "crew": self.name, "fingerprint": self.does.fingerprint}
 
-    def member(self, pace: str, workers: Workers) -> tuple[str, Callable[..., Any], str, bool, Any]:
+    def member(
+        self, pace: str, workers: Workers, traffic: Traffic | None = None
+    ) -> tuple[str, Callable[..., Any], str, bool, Any]:
         """What the core calls for each run, and how.
 
         A plain function runs on the thread of the loop while time is virtual and it has no
@@ -70,7 +73,7 @@ class Participant:
         """
         handler = self.does
         if not isinstance(handler, Handler):
-            return (self.name, handler.submitter(), "submit", True, None)
+            return (self.name, handler.submitter(traffic), "submit", True, None)
         typed = handler.event_type.model_validate if handler.event_type else None
         if handler.is_async:
             return (self.name, handler.function, "task", handler.takes_context, typed)

@@ -27,6 +27,7 @@ from live_crew.result import Actions, Progress, Refusal, RunResult
 from live_crew.transports import EventTransport
 
 if TYPE_CHECKING:
+    from live_crew.crews.traffic import Traffic
     from live_crew.participants import Participant
     from live_crew.settings import Settings
 
@@ -54,8 +55,10 @@ class LiveRun:
         *,
         actions: str | Path | None = None,
         watch: Watch | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self._settings = settings
+        self._traffic = traffic
         self._journal = journal
         self._workers = Workers()
         self._tasks = Tasks()
@@ -72,7 +75,9 @@ class LiveRun:
         self._is_live = source is None or isinstance(source, (EventTransport, AsyncIterable))
         out = _outputs(actions, settings)
         self._keeps = out is None and settings.actions is None
-        members = [p.member(plan.pace, self._workers) for p in participants.values()]
+        if traffic is not None:
+            traffic.start()
+        members = [p.member(plan.pace, self._workers, traffic) for p in participants.values()]
         if watch is not None:
             members = [_watched(member, watch) for member in members]
         session = Session(
@@ -151,6 +156,8 @@ class LiveRun:
         self._workers.close()
         for crew in self._crews:
             crew.give_up()
+        if self._traffic is not None:
+            self._traffic.finish()
 
     def progress(self) -> Progress:
         """How far it is; from any thread."""

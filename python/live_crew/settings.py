@@ -13,6 +13,7 @@ from live_crew.transports import ActionTransport, ContextBackend, EventTransport
 
 if TYPE_CHECKING:
     from live_crew.config import LiveConfig, Pace
+    from live_crew.crews.traffic import Traffic
 
 __all__ = ["Settings"]
 
@@ -29,6 +30,7 @@ class Settings:
     actions: ActionTransport | None = None
     backend: ContextBackend | None = None
     model: object = None
+    recorder: Traffic | None = None
 
     @classmethod
     def of(cls, config: LiveConfig | str | Path | None, given: dict[str, Any]) -> Settings:
@@ -49,6 +51,9 @@ class Settings:
             given.pop("llm")
         else:
             model = None
+        recorder = given.pop("recorder", None)
+        if recorder is not None and not hasattr(recorder, "around"):
+            raise ConfigError(f"`recorder` is {recorder!r}; give a `live_crew.testing.Recorder`")
         journal = given.get("journal")
         if isinstance(journal, (str, Path)):
             given["journal"] = {"path": str(journal)}
@@ -58,9 +63,9 @@ class Settings:
                 raise ConfigError(
                     f"{names} cannot be given beside a loaded config; give them to `load_config`"
                 )
-            return cls(config, events, actions, backend, model)
+            return cls(config, events, actions, backend, model, recorder)
         loaded = make_config(**given) if config is None else load_config(config, **given)
-        return cls(loaded, events, actions, backend, model)
+        return cls(loaded, events, actions, backend, model, recorder)
 
     @property
     def relays(self) -> bool:
@@ -92,6 +97,21 @@ class Settings:
         """The journal, which is made when it is first written."""
         path = self.config.journal.path
         return Journal.memory() if path is None else Journal.file(str(path))
+
+    def open_traffic(self, journal: Journal) -> Traffic | None:
+        """What hears, or says, what crews ask models and tools and are answered."""
+        section = self.config.journal
+        if self.recorder is not None:
+            return self.recorder
+        if section.traffic is False or (section.traffic is None and section.path is None):
+            return None
+        from live_crew.crews.tape import Tape, tape_beside
+        from live_crew.crews.traffic import Recording
+
+        bounds = section.retention.max_age_s, section.retention.max_bytes
+        path = None if section.path is None else tape_beside(section.path)
+        prunes = path is None or any(bounds)
+        return Recording(Tape(path), journal, prunes=prunes)
 
     def session(self, pace: str) -> dict[str, Any]:
         """What a session is told beside its plan."""

@@ -1,5 +1,6 @@
 """Which journal a command is about, and which of its streams."""
 
+import itertools
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,15 @@ def set_aside(path: Path) -> Path | None:
     """Make room for a new journal; the one that is there, if any, becomes `….prev.db`."""
     if not path.exists():
         return None
+    from live_crew.crews.tape import tape_beside
+
     aside = path.with_name(f"{path.stem}.prev{path.suffix}")
+    moved = ((path, aside), (tape_beside(path), tape_beside(aside)))
     lock = sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None)
     try:
         lock.execute("BEGIN EXCLUSIVE")
-        for ending in ("", "-wal", "-shm"):
-            old, new = Path(f"{path}{ending}"), Path(f"{aside}{ending}")
+        for (here, there), ending in itertools.product(moved, ("", "-wal", "-shm")):
+            old, new = Path(f"{here}{ending}"), Path(f"{there}{ending}")
             new.unlink(missing_ok=True)
             if old.exists():
                 old.rename(new)

@@ -1,19 +1,20 @@
 """`live-crew replay`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from live_crew._core import Journal
 from live_crew.cli._journal import open_journal, streams_of, the_stream
-from live_crew.cli._options import AsJson, ConfigFile, StreamName
+from live_crew.cli._options import AsJson, ConfigFile, Handlers, StreamName
 from live_crew.cli._out import document, say
 from live_crew.cli._progress import waiting
 
-__all__ = ["replay"]
+if TYPE_CHECKING:
+    from live_crew.replay import ReplayMode
 
-_LATER = ("reexecute", "live")
+__all__ = ["replay"]
 
 
 def replay(
@@ -22,18 +23,46 @@ def replay(
     ] = None,
     stream: StreamName = None,
     mode: Annotated[
-        str, typer.Option("--mode", help="`verify`: nothing runs, every digest is computed again.")
+        str, typer.Option("--mode", help="`verify`, `reexecute` or `live`, as told above.")
     ] = "verify",
+    first: Annotated[
+        int | None, typer.Option("--from", metavar="SLICE", help="Runs that began then or later.")
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option("--to", metavar="SLICE", help="Runs that began then or before.")
+    ] = None,
+    crew: Annotated[str | None, typer.Option("--crew", help="Runs of this crew only.")] = None,
     config: ConfigFile = None,
+    handlers: Handlers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a journal: fold it again and compare every digest. Exits with 1 where they part.
+    """Verify a journal, or run its crews again. Without -s every stream is replayed.
 
-    Without -s every stream is verified. Example: live-crew replay .live_crew/journal.db -s match42
+    verify: nothing runs; every digest is computed again. Exits with 1 where they part.
+
+    reexecute: every attempt runs again with what it was given then. What models and tools
+    answered then is served, so none of them is called. Exits with 1 if anything differs.
+
+    live: the same with real models and tools. What differs is the result, so it exits with 0.
+
+    Handlers are called again in both. Nothing is published and nothing is written.
+
+    Example: live-crew replay .live_crew/journal.db -s match42 --mode reexecute --from 10
     """
+    if mode in ("reexecute", "live"):
+        from live_crew.cli._again import Wanted, run_again
+
+        run_again(
+            cast("ReplayMode", mode),
+            Wanted(journal, config, handlers, stream, first, last, crew),
+            as_json,
+        )
+        return
     if mode != "verify":
-        later = "is not there yet" if mode in _LATER else "is no mode"
-        raise typer.BadParameter(f"`--mode {mode}` {later}; use `verify`")
+        raise typer.BadParameter(f"`--mode {mode}` is no mode; use `verify`, `reexecute` or `live`")
+    for name, given in (("--from", first), ("--to", last), ("--crew", crew)):
+        if given is not None:
+            raise typer.BadParameter(f"`{name}` needs `--mode reexecute` or `--mode live`")
     opened = open_journal(journal, config)
     names = streams_of(opened) if stream is None else [the_stream(opened, stream)]
     with waiting("verifying"):

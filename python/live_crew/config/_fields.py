@@ -98,6 +98,16 @@ class Whole(_Sort):
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
 
+class Flag(_Sort):
+    """`true` or `false`."""
+
+    def check(self, value: Any) -> bool:
+        return value if isinstance(value, bool) else refuse("is neither", "use `true` or `false`")
+
+    def json(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
 @dataclass(frozen=True)
 class Text(_Sort):
     """A text that is not empty; `secret` ones are kept from being shown."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from ._fields import U32, Choice, Name, Section, Text, Whole, _Sort, refuse
+from ._fields import U32, Choice, Flag, Name, Section, Text, Whole, _Sort, refuse
 from .needs import CrewName
 
 __all__ = [
@@ -50,6 +50,11 @@ class Journal(Section):
         default=1_000, description="commits between two snapshots of a stream"
     )
     retention: Retention = Field(default=Retention(), description="what is kept")
+    traffic: Annotated[bool, Flag()] | None = Field(
+        default=None,
+        description="keep what crews ask models and tools and are answered, in a file beside it; "
+        "absent: if it is a file",
+    )
 
 
 class Access(Section):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from live_crew.crews.answer import answer_of
 from live_crew.crews.given import context_note, inputs_of
 from live_crew.crews.notes import Notes
+from live_crew.crews.tap import tap
 from live_crew.crews.tools import reading_and_writing
 from live_crew.errors import HandlerExit, LiveCrewError
 
@@ -40,6 +41,7 @@ class CrewWork:
         from live_crew.crews import seams
 
         crew = self._template.copy()
+        tap(crew, notes)
         inputs = inputs_of(run, self._inputs, self._template.defaults)
 
         def before_call() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from live_crew.crews.redact import Redactor
+
 if TYPE_CHECKING:
     from live_crew._core import Run
 
@@ -48,6 +50,8 @@ class Notes:
         self._facts: list[dict[str, Any]] = []
         self._left_out = 0
         self.usage: dict[str, int] = {}
+        # Models may say their key when it is wrong, and tools theirs.
+        self.redactor = Redactor()
         self._extra = {
             "stream_id": run.stream_id,
             "slice": run.slice,
@@ -67,7 +71,7 @@ class Notes:
 
     def add(self, what: str, **about: Any) -> None:
         """Note something."""
-        told = {name: _cut(value) for name, value in about.items() if value is not None}
+        told = {name: self._told(value) for name, value in about.items() if value is not None}
         if log.isEnabledFor(logging.DEBUG):
             details = ", ".join(f"{name}={value}" for name, value in told.items())
             crew, run = self._extra["crew"], self._extra["run"]
@@ -84,9 +88,17 @@ class Notes:
 
     def warn(self, message: str) -> None:
         """Note something that somebody should look at."""
+        message = self.redactor.text(message)
         self.add("warning", message=message)
         crew, run = self._extra["crew"], self._extra["run"]
         log.warning("%s/%s: %s", crew, run, message, extra=self._extra)
+
+    def _told(self, value: Any) -> Any:
+        if isinstance(value, (int, float, bool)):
+            return value
+        # Before it is cut: half a key is a key too.
+        text = self.redactor.text(str(value).strip())
+        return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
 
     def all(self) -> list[dict[str, Any]]:
         """Everything so far, as JSON."""
@@ -112,10 +124,3 @@ def _about(event: Any) -> dict[str, Any]:
     if getattr(event, "from_cache", False):
         about["cached"] = True
     return about
-
-
-def _cut(value: Any) -> Any:
-    if isinstance(value, (int, float, bool)):
-        return value
-    text = str(value).strip()
-    return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"

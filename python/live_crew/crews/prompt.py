@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from live_crew._core import Text
 from live_crew.crews.given import as_text, names_of, template_of
+from live_crew.crews.tap import tap_prompt
 from live_crew.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class PromptWork:
         if self._model is None:
             raise RuntimeError("its model is not made yet")
         model = seams.fresh_model(self._model)
+        tap_prompt(model, notes)
         names = names_of(run)
         names["ctx"] = names["context"]
         messages: list[Any] = [

@@ -9,15 +9,18 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from live_crew.crews.given import template_of
 from live_crew.crews.job import CrewWork, Job
 from live_crew.crews.lane import Lane, the_lane
+from live_crew.crews.notes import Notes
 
 if TYPE_CHECKING:
-    from live_crew._core import Run
+    from live_crew._core import Attempt, Run
     from live_crew.config import CrewRuntime
+    from live_crew.crews.job import Work
+    from live_crew.crews.traffic import Traffic
 
 __all__ = ["CrewReactor"]
 
@@ -63,14 +66,15 @@ class CrewReactor:
         if self._loaded is not None:
             await asyncio.shield(asyncio.wrap_future(self._loaded))
 
-    def submitter(self) -> Callable[[Run], Job]:
-        """What the core calls with each run."""
+    def submitter(self, traffic: Traffic | None = None) -> Callable[[Run], Job]:
+        """What the core calls with each run; `traffic` sees what the runs ask."""
+        work = self._work if traffic is None else traffic.around(self._work)
 
         def submit(run: Run) -> Job:
             lane = the_lane()
             job = Job(lane, run)
             self._jobs.add(job)
-            lane.submit(self._do(job))
+            lane.submit(self._do(job, work))
             return job
 
         return submit
@@ -79,6 +83,18 @@ class CrewReactor:
         """The tokens its runs used since the last time it was asked."""
         usage, self._usage = dict(self._usage), Counter()
         return usage
+
+    async def again(self, attempt: Attempt, traffic: Traffic | None) -> Any:
+        """Do a recorded attempt again, for any loop; gives the answer."""
+        # It is asked for what a run is asked for.
+        run = cast("Run", attempt)
+        work = self._work if traffic is None else traffic.around(self._work)
+
+        async def do() -> Any:
+            return await work(run, Notes(run), lambda: False)
+
+        await self.load()
+        return await asyncio.wrap_future(the_lane().submit(do()))
 
     def give_up(self) -> None:
         """Cancel what is under way."""
@@ -89,9 +105,9 @@ class CrewReactor:
         await asyncio.wrap_future(lane.ready)
         await self._work.load()
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: Job, work: Work) -> None:
         try:
-            await job.do(self._work)
+            await job.do(work)
         finally:
             self._usage.update(job.usage)
             self._jobs.discard(job)

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from live_crew.testing._script import Call, ProviderError, Reply, Request, ScriptError, ToolCall
     from live_crew.testing.llm import ScriptedLLM
+    from live_crew.testing.recorder import RecordedCall, Recorder
     from live_crew.testing.stream import Moment, StreamResult, TestStream
     from live_crew.testing.timeline import assert_timeline
 
@@ -34,6 +35,8 @@ _HOME = {
     "Call": "_script",
     "Moment": "stream",
     "ProviderError": "_script",
+    "RecordedCall": "recorder",
+    "Recorder": "recorder",
     "Reply": "_script",
     "Request": "_script",
     "ScriptError": "_script",
@@ -48,6 +51,8 @@ __all__ = [
     "Call",
     "Moment",
     "ProviderError",
+    "RecordedCall",
+    "Recorder",
     "Reply",
     "Request",
     "ScriptError",

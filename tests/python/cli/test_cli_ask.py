@@ -48,10 +48,15 @@ class TestReplay:
         assert told.exit_code == 1
         assert "damaged" in told.stderr
 
-    def test_other_modes_are_told_apart_from_mistakes(self, journaled, command):
-        later = command("replay", "--mode", "live")
-        assert (later.exit_code, "is not there yet" in later.stderr) == (2, True)
-        assert "is no mode" in command("replay", "--mode", "again").stderr
+    @pytest.mark.parametrize("mode", ["reexecute", "live"])
+    def test_handlers_run_again_without_traffic(self, mode, journaled, command):
+        told = command("replay", "--mode", mode)
+        assert told.exit_code == 0, told.stderr
+        assert told.stdout.splitlines()[-1].endswith("nothing differs")
+
+    def test_a_mode_that_is_none_is_a_mistake(self, journaled, command):
+        told = command("replay", "--mode", "again")
+        assert (told.exit_code, "is no mode" in told.stderr) == (2, True)
 
     def test_a_divergence_has_its_place_and_both_sides(self, journaled, command, monkeypatch):
         # No journal can be made to part on purpose: its checksums notice before.
