@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from live_crew.handlers import Handler, as_handler
 if TYPE_CHECKING:
     from live_crew._workers import Workers
     from live_crew.config import CrewEntry, CrewRuntime, LiveConfig
+    from live_crew.crews.process.spec import Place
     from live_crew.crews.reactor import CrewReactor
     from live_crew.crews.traffic import Traffic
 
@@ -28,6 +29,14 @@ class Participant:
     name: str
     does: Handler[..., Any] | CrewReactor
     runtime: CrewRuntime
+
+    def __post_init__(self) -> None:
+        if isinstance(self.does, Handler) and (wrong := _cannot_be_apart(self.does, self.runtime)):
+            raise ConfigError(
+                problems=[
+                    replace(self.runtime.origins.problem(("isolation",), wrong), crew=self.name)
+                ]
+            )
 
     @classmethod
     def from_handler(cls, handler: Handler[..., Any]) -> Participant:
@@ -68,8 +77,9 @@ class Participant:
         """What the core calls for each run, and how.
 
         A plain function runs on the thread of the loop while time is virtual and it has no
-        deadline: nothing in its stream could go on without it. Else it gets a thread, so that
-        neither the clock nor other streams wait for it. Crews of CrewAI have a lane of their own.
+        deadline: nothing in its stream could go on without it. Else, and with `isolation: thread`,
+        it gets a thread, so that neither the clock nor other streams wait for it. Crews of CrewAI
+        have a lane of their own, or processes.
         """
         handler = self.does
         if not isinstance(handler, Handler):
@@ -77,7 +87,8 @@ class Participant:
         typed = handler.event_type.model_validate if handler.event_type else None
         if handler.is_async:
             return (self.name, handler.function, "task", handler.takes_context, typed)
-        if pace == "virtual" and self.runtime.timeout_ms is None:
+        is_free = self.runtime.timeout_ms is None and self.runtime.isolation == "none"
+        if pace == "virtual" and is_free:
             return (self.name, handler.function, "inline", handler.takes_context, typed)
         submit = workers.submitter(handler.function, takes_context=handler.takes_context)
         return (self.name, submit, "submit", True, typed)
@@ -92,6 +103,7 @@ def participants_of(config: LiveConfig, model: object = None) -> Iterator[Partic
 
 def _participant(entry: CrewEntry, config: LiveConfig, folder: Path, model: object) -> Participant:
     source: Any = entry.path
+    place = None
     if entry.path is not None:
         from live_crew.crews.folder import has_crew_files
 
@@ -99,8 +111,9 @@ def _participant(entry: CrewEntry, config: LiveConfig, folder: Path, model: obje
             source = None
     if entry.python is not None:
         source = load_object(entry.python, folder)
+        place = _place(entry.python, folder)
     if source is None or is_crew_like(source):
-        reactor = _reactor(entry.name, source, entry.runtime, config, model)
+        reactor = _reactor(entry.name, source, entry.runtime, config, model, place=place)
         return Participant(entry.name, reactor, entry.runtime)
     handler = as_handler(source)
     given = {name: getattr(entry.runtime, name) for name in entry.runtime.model_fields_set}
@@ -109,12 +122,25 @@ def _participant(entry: CrewEntry, config: LiveConfig, folder: Path, model: obje
 
 
 def _reactor(
-    name: str, source: Any, runtime: CrewRuntime, config: LiveConfig, model: object
+    name: str,
+    source: Any,
+    runtime: CrewRuntime,
+    config: LiveConfig,
+    model: object,
+    *,
+    place: Place | None = None,
 ) -> CrewReactor:
     from live_crew.crews.reactor import CrewReactor, model_for
 
     chosen = model_for(runtime, model, config.llm, _folder_of(config))
-    return CrewReactor(name, source, runtime, model=chosen)
+    return CrewReactor(name, source, runtime, model=chosen, place=place)
+
+
+def _place(spec: str, folder: Path) -> Place:
+    from live_crew.crews.process.spec import Place
+
+    module, _, name = spec.partition(":")
+    return Place(module, name, str(folder))
 
 
 def _folder_of(config: LiveConfig) -> Path:
@@ -141,6 +167,21 @@ def _beside(crew: Any, name: str) -> dict[str, Any]:
         return {}
     said = load_runtime(file, crew=name)
     return {key: getattr(said, key) for key in said.model_fields_set}
+
+
+def _cannot_be_apart(handler: Handler[..., Any], runtime: CrewRuntime) -> str | None:
+    """Why a handler cannot have the `isolation` it is to have."""
+    if runtime.isolation == "process":
+        return (
+            f"`process` is for crews of CrewAI, and `{handler.name}` is a handler; use `thread`, "
+            "or let the handler start a process"
+        )
+    if runtime.isolation == "thread" and handler.is_async:
+        return (
+            f"`thread` is for plain functions, and `{handler.name}` is async; "
+            "remove `isolation`, or write `def` without `async`"
+        )
+    return None
 
 
 def _no_triggers(name: str, runtime: dict[str, Any]) -> list[str]:

@@ -109,6 +109,13 @@ class CrewRuntime(Section):
         default="none",
         description="where runs happen: a process or thread of their own, or this one",
     )
+    memory_mb: _Count | None = Field(
+        default=None,
+        description="with `isolation: process`: memory of a run, beside that of the loaded crew",
+    )
+    cpu_s: _Count | None = Field(
+        default=None, description="with `isolation: process`: processor time of a run"
+    )
     inputs: dict[str, Annotated[Any, JsonValue()]] | None = Field(
         default=None, description="task inputs, as templates over `event`, `ctx` and `slice`"
     )
@@ -150,6 +157,16 @@ class CrewRuntime(Section):
         if "needs" in data:
             refuse_parts([(("dependencies",), "says the same as `needs`; remove one")])
         return {("needs" if key == "dependencies" else key): one for key, one in data.items()}
+
+    @model_validator(mode="after")
+    def _limits_processes(self) -> "CrewRuntime":
+        if self.isolation != "process":
+            refuse_parts(
+                ((name,), "limits a process; add `isolation: process`, or remove it")
+                for name in ("memory_mb", "cpu_s")
+                if getattr(self, name) is not None
+            )
+        return self
 
     def core(self) -> dict[str, Any]:
         """What the core schedules by; what is not set is left out, so that its defaults hold."""

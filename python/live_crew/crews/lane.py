@@ -23,14 +23,15 @@ _MOST_THREADS = 64
 
 
 class Lane:
-    """A daemon thread that imports CrewAI and then runs coroutines until the process ends.
+    """A daemon thread that prepares, then runs coroutines until the process ends.
 
     CrewAI blocks the loop it is awaited on, hijacks signals when the main thread imports it, and
     its steps want many threads: so it gets a loop of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prepare: Callable[[], None]) -> None:
         self._pid = os.getpid()
+        self._prepare = prepare
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(_Threads())
         self.ready: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -52,7 +53,7 @@ class Lane:
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            from live_crew.crews import seams  # noqa: F401 (importing it is what takes long)
+            self._prepare()
         except ImportError as error:
             self.ready.set_exception(_not_installed(error))
         except BaseException as error:  # noqa: BLE001 (whoever waits gets it)
@@ -123,8 +124,12 @@ def the_lane() -> Lane:
     global _lane  # noqa: PLW0603 (CrewAI is one for the process, and so is its lane)
     with _making:
         if _lane is None or not _lane.is_of_this_process:
-            _lane = Lane()
+            _lane = Lane(_import_crewai)
         return _lane
+
+
+def _import_crewai() -> None:
+    from live_crew.crews import seams  # noqa: F401 (importing it is what takes long)
 
 
 def _not_installed(error: ImportError) -> Exception:

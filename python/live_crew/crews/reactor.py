@@ -15,6 +15,9 @@ from live_crew.crews.given import template_of
 from live_crew.crews.job import CrewWork, Job
 from live_crew.crews.lane import Lane, the_lane
 from live_crew.crews.notes import Notes
+from live_crew.crews.process.pool import process_lane
+from live_crew.crews.process.spec import Place, spec_of
+from live_crew.crews.process.work import ProcessWork
 
 if TYPE_CHECKING:
     from live_crew._core import Attempt, Run
@@ -33,11 +36,21 @@ class CrewReactor:
     """
 
     def __init__(
-        self, name: str, source: object, runtime: CrewRuntime, *, model: object = None
+        self,
+        name: str,
+        source: object,
+        runtime: CrewRuntime,
+        *,
+        model: object = None,
+        place: Place | None = None,
     ) -> None:
         self.name = name
         self._jobs: set[Job] = set()
         self._usage: Counter[str] = Counter()
+        apart: ProcessWork | None = None
+        if runtime.isolation == "process":
+            apart = ProcessWork(spec_of(name, source, runtime, model=model, place=place))
+        self._lane = the_lane if apart is None else process_lane
         if source is None or runtime.system_prompt or runtime.user_template:
             from live_crew.crews.prompt import PromptWork
 
@@ -52,12 +65,14 @@ class CrewReactor:
             mapped = json.dumps(runtime.inputs, sort_keys=True) if runtime.inputs else ""
             both = f"{template.fingerprint}\0{mapped}".encode()
             self.fingerprint = hashlib.blake2b(both, digest_size=16).hexdigest()
+        if apart is not None:
+            self._work = apart
         self._loaded: concurrent.futures.Future[None] | None = None
 
     def begin_loading(self) -> None:
-        """Import CrewAI and build the crew, on the lane."""
+        """Build the crew on the lane, which imports CrewAI first."""
         if self._loaded is None:
-            lane = the_lane()
+            lane = self._lane()
             self._loaded = lane.submit(self._load(lane))
 
     async def load(self) -> None:
@@ -71,7 +86,7 @@ class CrewReactor:
         work = self._work if traffic is None else traffic.around(self._work)
 
         def submit(run: Run) -> Job:
-            lane = the_lane()
+            lane = self._lane()
             job = Job(lane, run)
             self._jobs.add(job)
             lane.submit(self._do(job, work))

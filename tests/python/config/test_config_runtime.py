@@ -35,6 +35,8 @@ concurrency: 2
 priority: -1
 expire_after: 60
 isolation: process
+memory_mb: 200
+cpu_s: 2
 inputs: {plan: "{{ event.payload.plan }}"}
 emits: {kind: user_report, ttl_ms: 60000, payload: "{{ output }}", context: {last: 1}, parse: json}
 system_prompt: You are short.
