@@ -404,6 +404,9 @@ class Journal:
     def blame(self, stream: str, path: str) -> list[dict[str, Any]]:
         """Every write to a dotted path, oldest first."""
 
+    def timeline(self, stream: str) -> list[dict[str, Any]]:
+        """Every run of a stream, by crew: what became of it, and what it wrote."""
+
     def digests(self, stream: str) -> list[tuple[int, str]]:
         """The digest chain: slice and digest of every commit."""
 

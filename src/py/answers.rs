@@ -155,13 +155,11 @@ impl Reader {
         context: Option<&Bound<'_, RunContext>>,
         trigger: Option<&Arrived>,
     ) -> Result<Output, Refused> {
-        let answer = match value.cast::<Text>() {
-            Ok(text) => Answer::Raw(text.get().text.clone()),
-            Err(_) => {
-                let value = plain(value, &self.limits)?;
-                let value = to_json(&value, &self.json);
-                Answer::Value(value.map_err(|error| Refused::Answer(error.message("output")))?)
-            }
+        let answer = if let Ok(text) = value.cast::<Text>() {
+            Answer::Raw(text.get().text.clone())
+        } else {
+            let value = to_json(&plain(value, &self.limits)?, &self.json);
+            Answer::Value(value.map_err(|error| Refused::Answer(error.message("output")))?)
         };
         let templated = self.emits.payload.is_some() || self.emits.context.is_some();
         let (mut event, mut ctx) = (Json::Null, Json::Null);

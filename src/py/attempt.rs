@@ -25,7 +25,7 @@ pub(super) struct Attempt {
     crew: String,
     given: Given,
     reader: Mutex<Reader>,
-    attempt: runtime::Attempt,
+    then: runtime::Attempt,
 }
 
 impl Attempt {
@@ -39,11 +39,11 @@ impl Attempt {
     ) -> PyResult<Self> {
         let given = given(py, plan, member, stream, &attempt.job)?;
         let crew = plan.crew(attempt.job.run.crew).spec.name.to_string();
-        Ok(Self { stream: stream.clone(), crew, given, reader: Mutex::new(reader), attempt })
+        Ok(Self { stream: stream.clone(), crew, given, reader: Mutex::new(reader), then: attempt })
     }
 
     fn difference(&self, py: Python<'_>, now: &Outcome) -> PyResult<Option<Py<PyDict>>> {
-        let then = &self.attempt.outcome;
+        let then = &self.then.outcome;
         let (field, then, now) = match (then, now) {
             (Outcome::Done(then), Outcome::Done(now)) if then == now => return Ok(None),
             (Outcome::Failed(then), Outcome::Failed(now)) if then == now => return Ok(None),
@@ -81,17 +81,17 @@ impl Attempt {
 
     #[getter]
     fn slice(&self) -> i64 {
-        self.attempt.job.slice.0
+        self.then.job.slice.0
     }
 
     #[getter]
     fn run(&self) -> String {
-        self.attempt.job.run.key.to_string()
+        self.then.job.run.key.to_string()
     }
 
     #[getter]
     fn attempt(&self) -> u32 {
-        self.attempt.job.attempt
+        self.then.job.attempt
     }
 
     #[getter]
@@ -107,7 +107,7 @@ impl Attempt {
     /// What came of it then.
     #[getter]
     fn recorded<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        describe(py, &self.attempt.outcome)
+        describe(py, &self.then.outcome)
     }
 
     /// How an answer differs from what was recorded; `None` if it does not.

@@ -155,6 +155,13 @@ impl Journal {
         Ok(pythonize(py, &writes)?)
     }
 
+    /// Every run of a stream, by crew: what became of it, and what it wrote.
+    fn timeline<'py>(&self, py: Python<'py>, stream: &str) -> PyResult<Bound<'py, PyAny>> {
+        let stream = stream_id(stream)?;
+        let told = self.ask(py, async |store| runtime::timeline(store, &stream).await)?;
+        Ok(pythonize(py, &told)?)
+    }
+
     /// The digest chain: slice and digest of every commit.
     fn digests(&self, py: Python<'_>, stream: &str) -> PyResult<Vec<(i64, String)>> {
         let stream = stream_id(stream)?;

@@ -114,9 +114,9 @@ pub(super) fn made_once<'py>(
     if let Some(made) = cell.get(py) {
         return Ok(made.bind(py).clone());
     }
-    let made = make()?;
-    match cell.set(py, made.clone().unbind()) {
-        Ok(()) => Ok(made),
+    let object = make()?;
+    match cell.set(py, object.clone().unbind()) {
+        Ok(()) => Ok(object),
         Err(late) => Ok(cell.get(py).unwrap_or(&late).bind(py).clone()),
     }
 }

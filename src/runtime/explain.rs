@@ -1,12 +1,12 @@
 //! Why a crew ran in a slice, waits, or did not run (rule N6).
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use serde::Serialize;
 
-use super::{RuntimeError, replay::Folding};
+use super::{RuntimeError, Story, replay::Folding, story::Stories};
 use crate::{
-    engine::{CrewIx, Engine, Fact, Payload, Planned, RunKey, Slice, StreamId, closest},
+    engine::{CrewIx, Engine, Fact, Planned, RunId, Slice, StreamId, closest},
     json::{Json, JsonLimits, parse},
     store::Store,
 };
@@ -22,32 +22,6 @@ pub struct Explanation {
     pub runs: Vec<Story>,
     /// Why there is none, if there is none.
     pub none_because: Option<String>,
-}
-
-/// The life of one run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Story {
-    /// The run: trigger slice and place.
-    pub run: String,
-    /// The slice it was made in.
-    pub queued: Option<i64>,
-    /// Each need as declared, with the slice that satisfied it.
-    pub needs: Vec<(String, Option<i64>)>,
-    /// The slice it started in.
-    pub started: Option<i64>,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// What failed attempts said.
-    pub failures: Vec<String>,
-    /// The slice it ended in.
-    pub ended: Option<i64>,
-    /// `ok`, or why it ended otherwise; `None` while it waits or runs.
-    pub outcome: Option<&'static str>,
-    /// What is said about the end.
-    pub message: Option<String>,
-    /// What was seen of each attempt while it ran: its number and a JSON list.
-    #[serde(skip)]
-    pub notes: Vec<(u32, Payload)>,
 }
 
 /// Explains a crew in a slice from the records the journal still holds.
@@ -67,7 +41,8 @@ pub async fn explain(
         return Err(RuntimeError::Pruned { stream: stream.clone(), slice, from });
     }
     folding.engine.observe();
-    let mut seen = Seen { ix, slice, stories: BTreeMap::new(), kinds: None, why: None };
+    let stories = Stories { of: Some(ix), ..Stories::default() };
+    let mut seen = Seen { ix, slice, stories, kinds: None, why: None };
     folding
         .fold_all(store, |engine, _| {
             for fact in engine.take_facts() {
@@ -82,7 +57,7 @@ pub async fn explain(
 struct Seen {
     ix: CrewIx,
     slice: Slice,
-    stories: BTreeMap<RunKey, Story>,
+    stories: Stories,
     /// The kinds of the events of the slice, once it is committed.
     kinds: Option<Vec<String>>,
     /// What kept the crew from running in the slice.
@@ -91,38 +66,8 @@ struct Seen {
 
 impl Seen {
     fn take(&mut self, engine: &Engine, fact: Fact) {
-        let crew = engine.plan().crew(self.ix);
+        self.stories.take(engine, &fact);
         match fact {
-            Fact::Queued { run, slice } if run.crew == self.ix => {
-                self.story(crew, run.key).queued = Some(slice.0);
-            }
-            Fact::Met { run, need, slice } if run.crew == self.ix => {
-                self.story(crew, run.key).needs[need].1 = Some(slice.0);
-            }
-            Fact::Started { run, attempt, slice, met } if run.crew == self.ix => {
-                let story = self.story(crew, run.key);
-                story.started = Some(slice.0);
-                story.attempts = attempt;
-                for (need, met) in story.needs.iter_mut().zip(met) {
-                    need.1 = met.map(|met| met.0);
-                }
-            }
-            Fact::AttemptFailed { run, failure, .. } if run.crew == self.ix => {
-                let said = format!("{}: {}", failure.reason.as_str(), failure.message);
-                self.story(crew, run.key).failures.push(said);
-            }
-            Fact::Landed { run, slice, .. } if run.crew == self.ix => {
-                let story = self.story(crew, run.key);
-                (story.ended, story.outcome) = (Some(slice.0), Some("ok"));
-            }
-            Fact::Ended { run, slice, reason, message, .. } if run.crew == self.ix => {
-                let story = self.story(crew, run.key);
-                (story.ended, story.outcome) = (Some(slice.0), Some(reason.as_str()));
-                story.message = message;
-            }
-            Fact::Noted { run, attempt, notes } if run.crew == self.ix => {
-                self.story(crew, run.key).notes.push((attempt, notes));
-            }
             Fact::Accumulated { crew, slice, until } if crew == self.ix && slice == self.slice => {
                 self.why = Some(format!(
                     "`slice_stride` lets it run in slice {}: its triggers wait for that",
@@ -145,22 +90,14 @@ impl Seen {
         }
     }
 
-    fn story(&mut self, crew: &Planned, key: RunKey) -> &mut Story {
-        self.stories.entry(key).or_insert_with(|| Story {
-            run: key.to_string(),
-            needs: crew.spec.needs.iter().map(|need| (need.to_string(), None)).collect(),
-            ..Story::default()
-        })
-    }
-
     fn explain(self, engine: &Engine) -> Explanation {
         let crew = engine.plan().crew(self.ix);
         let at = Some(self.slice.0);
-        let about = |(key, story): &(RunKey, Story)| {
-            key.trigger == self.slice || story.started == at || story.ended == at
+        let about = |(run, story): &(RunId, Story)| {
+            run.key.trigger == self.slice || story.started == at || story.ended == at
         };
         let runs: Vec<Story> =
-            self.stories.into_iter().filter(about).map(|(_, story)| story).collect();
+            self.stories.told.into_iter().filter(about).map(|(_, story)| story).collect();
         let none_because = runs.is_empty().then(|| {
             self.why.unwrap_or_else(|| why_not(engine, crew, self.slice, self.kinds.as_deref()))
         });
@@ -209,35 +146,5 @@ impl fmt::Display for Explanation {
             return write!(f, " did not run: {why}");
         }
         self.runs.iter().try_for_each(|story| write!(f, "\n  {story}"))
-    }
-}
-
-impl fmt::Display for Story {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "run {}:", self.run)?;
-        match (self.started, self.outcome) {
-            (Some(started), _) => write!(f, " started in slice {started}")?,
-            (None, None) => f.write_str(" waits")?,
-            (None, Some(_)) => f.write_str(" never started")?,
-        }
-        for (need, met) in &self.needs {
-            match met {
-                Some(met) => write!(f, ", {need} met by slice {met}")?,
-                None => write!(f, ", {need} missing")?,
-            }
-        }
-        if self.attempts > 1 {
-            write!(f, ", {} attempts", self.attempts)?;
-        }
-        match (self.ended, self.outcome) {
-            (Some(ended), Some("ok")) => write!(f, ", landed in slice {ended}")?,
-            (Some(ended), Some(outcome)) => write!(f, ", ended as {outcome} in slice {ended}")?,
-            _ if self.started.is_some() => f.write_str(", still running")?,
-            _ => {}
-        }
-        match &self.message {
-            Some(message) => write!(f, ": {message}"),
-            None => Ok(()),
-        }
     }
 }

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::{RuntimeError, replay::Folding, replay::summary};
 use crate::{
-    engine::{Change, Context, Digest, Engine, Fact, Op, Record, Slice, StreamId, Timestamp},
+    engine::{
+        Change, Context, Diff, Digest, Engine, Fact, Op, Record, RunId, Slice, StreamId, Timestamp,
+    },
     json::Json,
     store::Store,
     wire::write_timestamp,
@@ -84,21 +86,32 @@ pub async fn blame(
                 let Fact::Landed { run, slice, diff, .. } = fact else {
                     continue;
                 };
-                let crew = engine.plan().crew(run.crew).spec.name.to_string();
-                let touching = diff.0.iter().filter(|op| touches(op, path));
-                writes.extend(touching.map(|op| Write {
-                    slice: slice.0,
-                    at: instant(engine, slice),
-                    run: format!("{crew}/{}", run.key),
-                    crew: crew.clone(),
-                    op: name_of(&op.change),
-                    path: op.path.join("."),
-                    value: value_of(&op.change),
-                }));
+                writes.extend(writes_of(engine, run, slice, &diff, path));
             }
         })
         .await?;
     Ok(writes)
+}
+
+/// The writes of a run that landed in a slice, to a path or to any.
+pub(super) fn writes_of(
+    engine: &Engine,
+    run: RunId,
+    slice: Slice,
+    diff: &Diff,
+    path: &[&str],
+) -> Vec<Write> {
+    let crew = engine.plan().crew(run.crew).spec.name.to_string();
+    let write = |op: &Op| Write {
+        slice: slice.0,
+        at: instant(engine, slice),
+        run: format!("{crew}/{}", run.key),
+        crew: crew.clone(),
+        op: name_of(&op.change),
+        path: op.path.join("."),
+        value: value_of(&op.change),
+    };
+    diff.0.iter().filter(|op| touches(op, path)).map(write).collect()
 }
 
 /// The digest chain: every commit the journal still holds.

@@ -11,6 +11,7 @@
 //! | `ingress`, `outgoing` | what may come in, what goes out |
 //! | `replay`, `attempts` | folding a journal again: `verify`; what runs were given, to run them again |
 //! | `explain`, `history`, `difference` | why a crew ran, who wrote a key, where two journals part |
+//! | `story`, `timeline` | the life of a run; everything that ran in a stream |
 
 mod attempts;
 mod clock;
@@ -27,7 +28,9 @@ mod recovery;
 mod replay;
 mod settle;
 mod stop;
+mod story;
 mod stream;
+mod timeline;
 
 pub use attempts::{Attempt, attempts};
 pub use clock::{Clock, SystemClock};
@@ -35,9 +38,11 @@ pub use crews::{Back, Crews, Inline, Started};
 pub use difference::{Difference, first_difference};
 pub use driver::{Ending, Runtime};
 pub use error::RuntimeError;
-pub use explain::{Explanation, Story, explain};
+pub use explain::{Explanation, explain};
 pub use history::{Write, blame, context_at, digests};
 pub use ingress::Acceptance;
 pub use options::Options;
 pub use replay::{Diverged, Verdict, verify};
 pub use stop::{Stop, StopSwitch};
+pub use story::Story;
+pub use timeline::{Chapter, timeline};

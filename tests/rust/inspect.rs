@@ -10,7 +10,7 @@ use live_crew::{
     json::{Json, Number, parse},
     runtime::{
         Inline, Options, Runtime, StopSwitch, SystemClock, blame, context_at, digests, explain,
-        first_difference, verify,
+        first_difference, timeline, verify,
     },
     store::{
         Frame, Mark, MemoryStore, Pick, Pruned, Retention, Snapshot, Store, StoreError,
@@ -198,6 +198,31 @@ fn n6_explain_says_why_a_crew_ran_waits_or_did_not_run() {
     assert_eq!(told("vision", 90), "vision@90 did not run: the slice is not closed yet");
     let error = at_once(explain(&mut store, &stream(), "visoin", Slice(1))).unwrap_err();
     assert_eq!(error.to_string(), "the plan has no crew `visoin`; did you mean `vision`?");
+}
+
+#[test]
+fn n6_a_timeline_has_every_run_with_what_became_of_it_and_what_it_wrote() {
+    let crews = vec![crew("counter", Some("goal"), &[]), crew("mute", Some("goal"), &[("no", 0)])];
+    let crews = [crews, vec![crew("no", Some("nothing"), &[])]].concat();
+    let mut store = run(crews, &[(0, "goal", "1"), (3, "goal", "2")], count);
+    let told = at_once(timeline(&mut store, &stream())).unwrap();
+    let lines: Vec<String> = told
+        .iter()
+        .map(|one| {
+            let writes = one.writes.iter().map(|write| format!("{}@{}", write.path, write.slice));
+            let writes: Vec<String> = writes.collect();
+            format!("{} {} {}", one.crew, one.story, writes.join(" "))
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "counter run 0.0: started in slice 0, landed in slice 0 seen@0 last.goal@0",
+            "counter run 3.0: started in slice 3, landed in slice 3 seen@3 last.goal@3",
+            "mute run 0.0: never started, no@0 missing, ended as unsatisfied in slice 4 ",
+            "mute run 3.0: never started, no@0 missing, ended as unsatisfied in slice 4 ",
+        ]
+    );
 }
 
 /// Answers with the payload; the 700th with something else when it says so.

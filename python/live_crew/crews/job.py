@@ -97,7 +97,7 @@ class Job:
             self._is_over = True
             run.fail(LiveCrewError("the run was given up"), self._told(notes, began))
         except BaseException as error:  # noqa: BLE001 (nothing a crew raises may end the lane)
-            run.fail(error, self._told(notes, began))
+            run.fail(notes.redactor.error(error), self._told(notes, began))
         else:
             run.complete(answer, self._told(notes, began))
         finally:

@@ -65,6 +65,8 @@ class CrewReactor:
             mapped = json.dumps(runtime.inputs, sort_keys=True) if runtime.inputs else ""
             both = f"{template.fingerprint}\0{mapped}".encode()
             self.fingerprint = hashlib.blake2b(both, digest_size=16).hexdigest()
+        # Where answers are served nothing is left that needs a process of its own.
+        self._here = self._work
         if apart is not None:
             self._work = apart
         self._loaded: concurrent.futures.Future[None] | None = None
@@ -103,13 +105,19 @@ class CrewReactor:
         """Do a recorded attempt again, for any loop; gives the answer."""
         # It is asked for what a run is asked for.
         run = cast("Run", attempt)
-        work = self._work if traffic is None else traffic.around(self._work)
+        work, lane = self._work, self._lane()
+        if traffic is not None and work is not self._here:
+            work, lane = self._here, the_lane()
+            await asyncio.wrap_future(lane.ready)
+            await asyncio.wrap_future(lane.submit(work.load()))
+        if traffic is not None:
+            work = traffic.around(work)
 
         async def do() -> Any:
             return await work(run, Notes(run), lambda: False)
 
         await self.load()
-        return await asyncio.wrap_future(the_lane().submit(do()))
+        return await asyncio.wrap_future(lane.submit(do()))
 
     def give_up(self) -> None:
         """Cancel what is under way."""

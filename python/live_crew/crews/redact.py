@@ -7,6 +7,8 @@ import os
 import re
 from typing import Any
 
+from live_crew.errors import LiveCrewError
+
 __all__ = ["REDACTED", "Redactor", "is_secret"]
 
 REDACTED = "[redacted]"
@@ -58,6 +60,14 @@ class Redactor:
     def text(self, text: str) -> str:
         """A text without secrets."""
         return text if self._pattern is None else self._pattern.sub(REDACTED, text)
+
+    def error(self, error: BaseException) -> BaseException:
+        """An exception that says no secret: itself, or what it said without."""
+        said = str(error)
+        without = self.text(said)
+        if without == said:
+            return error
+        return LiveCrewError(f"{type(error).__name__}: {without}")
 
     def texts(self, value: Any) -> Any:
         """JSON without secrets, whatever the names are: a schema only tells of them."""

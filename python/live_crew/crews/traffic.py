@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from live_crew._core import Journal
     from live_crew.crews.job import Work
 
-__all__ = ["Answered", "Answers", "Question", "Recording", "Traffic", "current", "is_asking"]
+__all__ = [
+    "Answered",
+    "Answers",
+    "Question",
+    "Recorded",
+    "Recording",
+    "Traffic",
+    "current",
+    "is_asking",
+]
 
 
 # Runs from one look at what the journal keeps to the next.
@@ -131,7 +140,7 @@ class Turns:
 class _Heard(Answered):
     """A question whose answer is recorded."""
 
-    def __init__(self, recorded: _Recorded, question: Question, slot: int) -> None:
+    def __init__(self, recorded: Recorded, question: Question, slot: int) -> None:
         self._recorded = recorded
         self._question = question
         self._slot = slot
@@ -157,7 +166,7 @@ class _Heard(Answered):
         return {name: count for name, count in used.items() if count}
 
 
-class _Recorded:
+class Recorded:
     """What one run asked and got, until it is written."""
 
     def __init__(self, redactor: Redactor) -> None:
@@ -166,10 +175,12 @@ class _Recorded:
         self._turns = Turns()
         self._asked: list[tuple[Question, int, int, tuple[bytes, ...]]] = []
         self._answers: dict[int, Call] = {}
+        self._elsewhere: list[Call] = []
         self.messages: dict[bytes, str] = {}
         self._is_closed = False
 
     def begin(self, question: Question) -> Answered:
+        """Hear a question."""
         pieces = [piece_of(one) for one in question.messages(self._redactor)]
         with self._lock:
             ordinal, turn = self._turns.next(question.place)
@@ -178,6 +189,7 @@ class _Recorded:
             return _Heard(self, question, len(self._asked) - 1)
 
     def keep(self, slot: int, packed: Any, tokens: dict[str, int], *, is_error: bool) -> None:
+        """Keep the answer to a question."""
         redact = self._redactor
         answer = redact.data(packed)
         question, ordinal, turn, request = self._asked[slot]
@@ -199,11 +211,17 @@ class _Recorded:
             if not self._is_closed:
                 self._answers[slot] = call
 
+    def take(self, calls: list[Call], messages: dict[bytes, str]) -> None:
+        """Take over what was heard in another process."""
+        with self._lock:
+            self._elsewhere += calls
+            self.messages.update(messages)
+
     def close(self) -> list[Call]:
         """The answers in the order of their questions; what comes later is not heard."""
         with self._lock:
             self._is_closed = True
-            return [self._answers[slot] for slot in sorted(self._answers)]
+            return [*self._elsewhere, *(self._answers[slot] for slot in sorted(self._answers))]
 
 
 class Recording:
@@ -231,7 +249,7 @@ class Recording:
         """Work that is recorded."""
 
         async def recorded(run: Any, notes: Any, is_over: Callable[[], bool]) -> Any:
-            heard = _Recorded(notes.redactor)
+            heard = Recorded(notes.redactor)
             current.set(heard)
             try:
                 answer = await work(run, notes, is_over)
@@ -247,7 +265,7 @@ class Recording:
 
         return recorded
 
-    async def _write(self, run: Any, notes: Any, heard: _Recorded) -> None:
+    async def _write(self, run: Any, notes: Any, heard: Recorded) -> None:
         write = self.tape.write
         try:
             await asyncio.to_thread(write, RunKey.of(run), run.slice, heard.close(), heard.messages)

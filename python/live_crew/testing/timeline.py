@@ -103,7 +103,6 @@ class _Stream:
         """Slice, crew, triggers, outcome and context of each run."""
         stories = self._stories()
         actions = self._actions(stories)
-        writes = self._writes()
         ended = sorted(stories, key=lambda run: (stories[run]["ended"], self._order(run)))
         rows = [(run, stories[run]) for run in ended]
         lines = [
@@ -112,7 +111,7 @@ class _Stream:
                 _crew_of(run),
                 self._cause(run, story),
                 _outcome(story, actions[run]),
-                _context(writes[run]),
+                _context(story["writes"]),
             )
             for run, story in rows
         ]
@@ -127,12 +126,8 @@ class _Stream:
 
     def _stories(self) -> dict[str, dict[str, Any]]:
         """Every run that has ended, by its name."""
-        stories: dict[str, dict[str, Any]] = {}
-        for slice_index, _ in self.journal.digests(self.stream):
-            for crew in self.crews:
-                told = self.journal.explain(self.stream, crew, slice_index)
-                stories.update((f"{crew}/{story['run']}", story) for story in told["runs"])
-        return {run: story for run, story in stories.items() if story["ended"] is not None}
+        told = self.journal.timeline(self.stream)
+        return {f"{run['crew']}/{run['run']}": run for run in told if run["ended"] is not None}
 
     def _actions(self, stories: Mapping[str, Any]) -> dict[str, list[str]]:
         actions: dict[str, list[str]] = defaultdict(list)
@@ -144,15 +139,6 @@ class _Stream:
                 elsewhere = "" if is_own else f" to {action.stream_id}"
                 actions[run].append(f"{action.kind} {_json(action.payload)}{elsewhere}")
         return actions
-
-    def _writes(self) -> dict[str, list[dict[str, Any]]]:
-        writes: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        slices = [slice_index for slice_index, _ in self.journal.digests(self.stream)]
-        keys = {key for at in slices for key in self.journal.context_at(self.stream, at)}
-        for key in sorted(keys):
-            for write in self.journal.blame(self.stream, key):
-                writes[write["run"]].append(write)
-        return writes
 
     def _order(self, run: str) -> tuple[int, int, int]:
         trigger, place = _key(run)
@@ -196,6 +182,7 @@ def _trouble(crew: str, reason: str, message: str) -> tuple[str, str]:
 def _context(writes: list[dict[str, Any]]) -> str:
     """The changes of a run; wanting an object shows in what is put into it."""
     said: list[str] = []
+    writes = sorted(writes, key=lambda write: str(write["path"]).partition(".")[0])
     for at, write in enumerate(writes):
         path, op = write["path"], write["op"]
         if op == "object":

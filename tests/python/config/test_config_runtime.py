@@ -76,8 +76,8 @@ def test_a_runtime_file_says_everything_and_the_core_gets_what_it_schedules_by(
         "emits": {
             "kind": "user_report",
             "ttl_ms": 60_000,
-            "payload": "{{ output }}",
-            "context": {"last": 1},
+            "payload": '"{{ output }}"',
+            "context": '{"last": 1}',
             "parse": "json",
         },
     }

@@ -237,6 +237,16 @@ def test_runs_of_a_slice_are_done_side_by_side(apart):
     assert len(set(pids(result))) == 6
 
 
+async def test_what_a_process_asks_is_recorded_and_served_again(apart, tmp_path):
+    orchestrator = CrewOrchestrator(journal=tmp_path / "journal.db")
+    orchestrator.register_crew("crew", apart.crew, triggers=["ask"], isolation="process")
+    result = await orchestrator.run(events("pid", "pid"))
+    assert result.errors == []
+    replayed = await orchestrator.replay(tmp_path / "journal.db", mode="reexecute")
+    # The answers are the recorded ones: they name the process of then, and this is another one.
+    assert (replayed.ok, len(replayed.runs)) == (True, 2)
+
+
 def test_what_hangs_is_killed_at_its_deadline_with_all_it_started(run, tmp_path):
     where = tmp_path / "pids"
     run("pid")

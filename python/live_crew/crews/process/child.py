@@ -27,6 +27,7 @@ from live_crew.crews.process.given import Given, GivenRun, changes_of
 from live_crew.crews.process.limits import bound_cpu, bound_memory
 from live_crew.crews.process.spec import Spec, Surroundings, become_child, work_of
 from live_crew.crews.process.wire import failure_of, packed, receive
+from live_crew.crews.traffic import Recorded, current
 
 __all__ = ["live"]
 
@@ -106,9 +107,15 @@ class _Child:
         before = copy.deepcopy(given.context)
         is_over = threading.Event()
         goes_on = True
+        notes = _Sent(run, self)
+        heard = Recorded(notes.redactor) if given.is_recorded else None
+
+        async def work() -> Any:
+            current.set(heard)
+            return await self._work(run, notes, is_over.is_set)  # type: ignore[arg-type]
+
         try:
-            work = self._work(run, _Sent(run, self), is_over.is_set)  # type: ignore[arg-type]
-            answer: Any = self._lane.submit(work).result()
+            answer: Any = self._lane.submit(work()).result()
             is_text = isinstance(answer, Text)
             told = packed(
                 (
@@ -116,12 +123,13 @@ class _Child:
                     answer.text if is_text else answer,
                     is_text,
                     changes_of(before, dict(run.ctx)),
+                    *_heard(heard),
                 )
             )
         except SystemExit as error:
             told, goes_on = packed(("exited", _plain_code(error.code))), False
         except BaseException as error:  # noqa: BLE001 (nothing a crew raises may end this)
-            told = packed(("raised", failure_of(error)))
+            told = packed(("raised", failure_of(error), *_heard(heard)))
         # A thread of the run that is still under way stops at its next call.
         is_over.set()
         self._records.end()
@@ -196,6 +204,11 @@ class _Records(logging.Handler):
         left_out, self._count = self._count - _MOST_RECORDS, 0
         if left_out > 0:
             self._child.send("left out", f"{left_out} log records")
+
+
+def _heard(heard: Recorded | None) -> list[Any]:
+    """What a run asked and got, to be written by the program."""
+    return [] if heard is None else [(heard.close(), heard.messages)]
 
 
 def _short(value: Any) -> Any:

@@ -29,9 +29,11 @@ class Given:
     context: dict[str, Any]
     deps: dict[str, Any]
     missing: list[str]
+    # Whether what it asks models and tools is to be told.
+    is_recorded: bool = False
 
 
-def given_of(run: Run) -> Given:
+def given_of(run: Run, *, is_recorded: bool = False) -> Given:
     """What goes over of a run."""
     ctx = run.ctx
     return Given(
@@ -45,6 +47,7 @@ def given_of(run: Run) -> Given:
         {} if ctx is None else dict(ctx),
         {} if ctx is None else dict(ctx.deps),
         [] if ctx is None else list(ctx.missing),
+        is_recorded,
     )
 
 

@@ -16,6 +16,7 @@ from live_crew.crews.process.limits import can_bound_memory, out_of_memory
 from live_crew.crews.process.pool import process_lane, the_pool
 from live_crew.crews.process.spec import Spec, is_child
 from live_crew.crews.process.wire import restored
+from live_crew.crews.traffic import Recorded, current
 from live_crew.errors import ConfigError, HandlerExit, LiveCrewError
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ class ProcessWork:
             "run": run.run,
             "attempt": run.attempt,
         }
+        heard = current.get()
         pool = the_pool()
         worker = await pool.take(self._spec)
         try:
-            what, *about = await worker.do(given_of(run), notes, extra)
+            given = given_of(run, is_recorded=isinstance(heard, Recorded))
+            what, *about = await worker.do(given, notes, extra)
         except BaseException:
             pool.replace(worker)
             raise
@@ -61,6 +64,8 @@ class ProcessWork:
             pool.replace(worker)
             raise HandlerExit(about[0])
         pool.give(worker)
+        if isinstance(heard, Recorded):
+            heard.take(*about.pop())
         if what == "raised":
             error = restored(about[0])
             if isinstance(error, MemoryError) and self._spec.limits.memory_mb is not None:
