@@ -36,7 +36,7 @@ _MOST_LOOKED_UP = 8  # names that stand for names
 class Answer:
     """One action that a handler may return."""
 
-    kind: str | None  # that of the crew, if it names none
+    kind: str | None  # that of the crew, if it names none; empty if it is computed
     payload: str  # what it is, in words: `a text`, `holding `user` and `text``
     example: Any
 
@@ -130,7 +130,7 @@ class _Reader:
     ) -> Answer:
         named = constant(self._look(kind))
         if not isinstance(named, str):
-            named = None
+            named = None if is_bare else ""
             if not is_bare:
                 self.source.note(at, "returns a kind that is computed")
         words = self._words(payload)

@@ -55,7 +55,7 @@ def migration_of(names: Iterable[str], folder: Path) -> Migration:
     stay = _needed(chosen, others)
     known = {*chosen, *configured, *stay}
     crews = [
-        CrewTexts(handler, module, frozenset(_needs(handler)) - known)
+        CrewTexts(handler, f"{module}:{_attribute(handler)}", frozenset(_needs(handler)) - known)
         for module, handler in chosen.values()
     ]
     files = {

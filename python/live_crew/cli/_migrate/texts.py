@@ -39,7 +39,7 @@ class CrewTexts:
     """A handler as a crew."""
 
     handler: Handler[..., Any]
-    module: str
+    origin: str  # `module:name`
     absent: frozenset[str] = frozenset()  # crews it needs that nobody provides
     source: Source = field(init=False)
     answers: list[Answer] = field(init=False)
@@ -165,7 +165,8 @@ class CrewTexts:
         payload = f", {answer.payload}" if answer.payload else ""
         if answer.payload.startswith("holding"):
             payload = f" {answer.payload}"
-        return f'`kind` "{self._kind(answer)}" and `payload`{payload}'
+        kind = "`kind`" if answer.kind == "" else f'`kind` "{self._kind(answer)}"'
+        return f"{kind} and `payload`{payload}"
 
     def _kind(self, answer: Answer) -> str:
         return answer.kind or self.runtime.emits.kind or f"{self.name.replace('-', '_')}_result"
@@ -182,7 +183,7 @@ class CrewTexts:
 
     def _head(self) -> str:
         place = f", {self.source.place}" if self.source.place else ""
-        return f"# Made of the handler `{self.module}:{self.handler.function.__name__}`{place}.\n"
+        return f"# Made of the handler `{self.origin}`{place}.\n"
 
     def _agents(self) -> str:
         return (
