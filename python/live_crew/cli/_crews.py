@@ -114,7 +114,7 @@ def problems_of_crews(config: LiveConfig, names: Container[str]) -> Iterator[Pro
 
 async def load_problems(orchestrator: Orchestrator, config: LiveConfig) -> list[Problem]:
     """What is wrong with crews that only building them shows."""
-    loading = [orchestrator.load(entry.name) for entry in config.crews]
+    loading = [_load(orchestrator, entry.name) for entry in config.crews]
     problems: list[Problem] = []
     for at, error in enumerate(await asyncio.gather(*loading, return_exceptions=True)):
         if isinstance(error, ConfigError) and error.problems:
@@ -125,7 +125,14 @@ async def load_problems(orchestrator: Orchestrator, config: LiveConfig) -> list[
             if not isinstance(error, ConfigError):
                 said = f"cannot be built: {type(error).__name__}: {error}"
             problems.append(config.origins.problem(where, said))
-    return problems
+    # Crews may share what is wrong.
+    return list(dict.fromkeys(problems))
+
+
+async def _load(orchestrator: Orchestrator, name: str) -> None:
+    await orchestrator.load(name)
+    if (crew := orchestrator._participants[name].crew) is not None:  # noqa: SLF001
+        await crew.connect()
 
 
 def _where(at: int, entry: CrewEntry) -> tuple[str | int, ...]:

@@ -15,7 +15,7 @@ from live_crew.errors import ConfigError
 if TYPE_CHECKING:
     from live_crew.crews.seams import BaseLLM
 
-__all__ = ["UnusableModelError", "make_model"]
+__all__ = ["UnusableModelError", "connect_model", "make_model"]
 
 _FIX = "give a `crewai.BaseLLM`, or a function without arguments that returns one"
 
@@ -39,6 +39,22 @@ def make_model(given: object) -> BaseLLM:
     )
 
 
+def connect_model(given: object) -> None:
+    """Make the client of a model that is named: tells of a key that is not set, for example.
+
+    No run does so before its first call: on answers that were recorded it needs no key.
+    """
+    from live_crew.crews import seams
+
+    if not isinstance(given, str) and not (isinstance(given, Mapping) and "model" in given):
+        return
+    model = make_model(given)
+    try:
+        seams.connect(model)
+    except (ValueError, ImportError) as error:
+        raise UnusableModelError(no_model(str(error), str(model.model))) from error
+
+
 def _made(said: dict[str, Any]) -> BaseLLM:
     from live_crew.crews import seams
 
@@ -48,7 +64,6 @@ def _made(said: dict[str, Any]) -> BaseLLM:
         return _imported(said["python"], said.get("folder"))
     try:
         model: BaseLLM = seams.LLM(**said)
-        seams.connect(model)
     except Exception as error:
         raise UnusableModelError(no_model(str(error), str(said.get("model")))) from error
     return model

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from live_crew.crews.given import template_of
 from live_crew.crews.job import CrewWork, Job
 from live_crew.crews.lane import Lane, the_lane
-from live_crew.crews.models import UnusableModelError
+from live_crew.crews.models import UnusableModelError, connect_model
 from live_crew.crews.notes import Notes
 from live_crew.crews.process.pool import process_lane
 from live_crew.crews.process.spec import Place, spec_of
@@ -49,6 +50,7 @@ class CrewReactor:
         said_by: Origins | None = None,
     ) -> None:
         self.name = name
+        self._model = model
         self._said_by = said_by  # what says which model
         self._jobs: set[Job] = set()
         self._usage: Counter[str] = Counter()
@@ -91,6 +93,11 @@ class CrewReactor:
         if self._loaded is not None:
             await asyncio.shield(asyncio.wrap_future(self._loaded))
 
+    async def connect(self) -> None:
+        """Check more than a run does: that the model that stands in could be asked."""
+        with self._placed():
+            await asyncio.to_thread(connect_model, self._model)
+
     def submitter(self, traffic: Traffic | None = None) -> Callable[[Run], Job]:
         """What the core calls with each run; `traffic` sees what the runs ask."""
         work = self._work if traffic is None else traffic.around(self._work)
@@ -128,8 +135,14 @@ class CrewReactor:
 
     async def _load(self, lane: Lane) -> None:
         await asyncio.wrap_future(lane.ready)
-        try:
+        with self._placed():
             await self._work.load()
+
+    @contextlib.contextmanager
+    def _placed(self) -> Iterator[None]:
+        """What is wrong with a model, told where it is said."""
+        try:
+            yield
         except UnusableModelError as error:
             if self._said_by is None:
                 raise
