@@ -46,13 +46,14 @@ def connect_model(given: object) -> None:
     """
     from live_crew.crews import seams
 
-    if not isinstance(given, str) and not (isinstance(given, Mapping) and "model" in given):
+    name = given.get("model") if isinstance(given, Mapping) else given
+    if not isinstance(name, str):
         return
     model = make_model(given)
     try:
         seams.connect(model)
     except (ValueError, ImportError) as error:
-        raise UnusableModelError(no_model(str(error), str(model.model))) from error
+        raise UnusableModelError(no_model(str(error), name)) from error
 
 
 def _made(said: dict[str, Any]) -> BaseLLM:
