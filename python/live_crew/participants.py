@@ -133,7 +133,8 @@ def _reactor(
     from live_crew.crews.reactor import CrewReactor, model_for
 
     chosen = model_for(runtime, model, config.llm, _folder_of(config))
-    return CrewReactor(name, source, runtime, model=chosen, place=place)
+    said_by = config.origins if runtime.llm is None and model is None else runtime.origins
+    return CrewReactor(name, source, runtime, model=chosen, place=place, said_by=said_by)
 
 
 def _place(spec: str, folder: Path) -> Place:

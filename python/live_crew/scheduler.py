@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from live_crew._script import run_to_end
+from live_crew.crews.template import is_crew_like
 from live_crew.errors import HandlerError, LiveCrewError, ModelError
 from live_crew.handlers import Handler, as_handler, kinds_of
 from live_crew.models import Action, Event
@@ -50,39 +53,48 @@ class MemoryScheduler:
 
     The first event of a stream fixes where its slices begin. The context of a stream is kept from
     one event to the next, nothing else is. It works with and without a running event loop.
+
+    `llm` stands in for the models of crews of CrewAI: a name, a mapping, or an object such as
+    `ScriptedLLM("hello")`, with which they answer offline.
     """
 
-    def __init__(self, slice_ms: int = 500) -> None:
+    def __init__(self, slice_ms: int = 500, *, llm: object = None) -> None:
         self.slice_ms = slice_ms
+        self._llm = llm
         self.context: dict[str, dict[str, Any]] = {}
         self._epochs: dict[str, datetime] = {}
         self._runs: Counter[tuple[str, str, int]] = Counter()
 
-    def process(
-        self, event: Event[Any] | Mapping[str, Any], crew: Handler[..., Any] | Callable[..., Any]
-    ) -> list[Action[Any]]:
-        """Let a crew react to an event. A run that fails raises its `MultiCrewError`."""
-        made, handler = _event(event), _handler(crew)
+    def process(self, event: Event[Any] | Mapping[str, Any], crew: object) -> list[Action[Any]]:
+        """Let a crew react to an event. A run that fails raises its `MultiCrewError`.
+
+        A crew is a handler, a function of the event, or one of CrewAI: a `Crew`, a `@CrewBase`
+        class or instance, something that returns one when it is called without arguments, or the
+        folder of one. Those of CrewAI react to every kind and wait for nobody.
+        """
+        made, name = _event(event), _name_of(crew)
         epoch = self._epochs.get(made.stream_id, made.ts)
-        result = _outside_of_loops(lambda: self._run(made, handler, epoch))
+        result = _outside_of_loops(lambda: self._run(made, name, crew, epoch))
         if result.refused:
             raise LiveCrewError(f"the event was refused: {result.refused[0].reason}")
         self._epochs[made.stream_id] = epoch
         result.raise_for_errors()
         if result.counters["landed"]:
             self.context.update(result.context)
-        key = (made.stream_id, handler.name, slice_index(made.ts, epoch, self.slice_ms))
+        key = (made.stream_id, name, slice_index(made.ts, epoch, self.slice_ms))
         before = self._runs[key]
         self._runs[key] += 1
         return [_numbered(action, before) for action in result.actions]
 
-    async def _run(
-        self, event: Event[Any], handler: Handler[..., Any], epoch: datetime
-    ) -> RunResult:
+    async def _run(self, event: Event[Any], name: str, crew: object, epoch: datetime) -> RunResult:
         from live_crew.orchestrator import Orchestrator
 
-        orchestrator = Orchestrator(slice_ms=self.slice_ms, epoch=epoch)
-        orchestrator.register_handler(handler)
+        orchestrator = Orchestrator(slice_ms=self.slice_ms, epoch=epoch, llm=self._llm)
+        if is_crew_like(crew):
+            orchestrator.register_crew(name, crew, triggers="*", needs=[])
+            await orchestrator.load()
+        else:
+            orchestrator.register_handler(crew)
         known = self.context.get(event.stream_id, {})
 
         def give_context(context: Context) -> None:
@@ -121,12 +133,23 @@ def _event(event: object) -> Event[Any]:
     )
 
 
-def _handler(crew: object) -> Handler[..., Any]:
-    if not callable(crew):
-        raise HandlerError(
-            f"{crew!r} is no crew; after the event give a handler, a function or `SimpleCrew(name)`"
-        )
-    return as_handler(crew)
+def _name_of(crew: object) -> str:
+    """The name of a crew: its folder's, its own, or that of what makes it."""
+    if isinstance(crew, (str, Path)) and Path(crew).is_dir():
+        return _as_name(Path(crew).resolve().name)
+    if not isinstance(crew, (str, Path)) and is_crew_like(crew):
+        own = getattr(crew, "__name__", None) or getattr(crew, "name", None)
+        return _as_name(own if isinstance(own, str) else type(crew).__name__)
+    if callable(crew):
+        return as_handler(crew).name
+    raise HandlerError(
+        f"{crew!r} is no crew; after the event give a handler, a function, `SimpleCrew(name)`, "
+        "a `Crew` of CrewAI or its folder"
+    )
+
+
+def _as_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text).strip("_")[:64] or "crew"
 
 
 def _outside_of_loops(make: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:

@@ -14,7 +14,7 @@ from typing import Any
 from live_crew._core import Plan
 from live_crew._words import did_you_mean
 from live_crew.cli._journal import DEFAULT, set_aside, tell_if_used
-from live_crew.config import CrewNeed, LiveConfig, load_config, locate_problems
+from live_crew.config import CrewEntry, CrewNeed, LiveConfig, load_config, locate_problems
 from live_crew.errors import ConfigError, LiveCrewError, PlanError, Problem
 from live_crew.handlers import Handler
 from live_crew.orchestrator import Orchestrator
@@ -102,7 +102,7 @@ def problems_of_crews(config: LiveConfig, names: Container[str]) -> Iterator[Pro
     for at, entry in enumerate(config.crews):
         if entry.name not in names:
             continue
-        where = ("crews", at, "path" if entry.python is None else "python")
+        where = _where(at, entry)
         try:
             list(participants_of(config.model_copy(update={"crews": (entry,)})))
         except LiveCrewError as error:
@@ -114,24 +114,38 @@ def problems_of_crews(config: LiveConfig, names: Container[str]) -> Iterator[Pro
 
 async def load_problems(orchestrator: Orchestrator, config: LiveConfig) -> list[Problem]:
     """What is wrong with crews that only building them shows."""
-    loading = [orchestrator.load(entry.name) for entry in config.crews]
+    loading = [_load(orchestrator, entry.name) for entry in config.crews]
     problems: list[Problem] = []
     for at, error in enumerate(await asyncio.gather(*loading, return_exceptions=True)):
         if isinstance(error, ConfigError) and error.problems:
             problems += error.problems
         elif error is not None:
-            where = ("crews", at, "path" if config.crews[at].python is None else "python")
+            where = _where(at, config.crews[at])
             said = str(error)
             if not isinstance(error, ConfigError):
                 said = f"cannot be built: {type(error).__name__}: {error}"
             problems.append(config.origins.problem(where, said))
-    return problems
+    # Crews may share what is wrong.
+    return list(dict.fromkeys(problems))
 
 
-def handlers_named(names: Iterable[str]) -> list[Handler[..., Any]]:
+async def _load(orchestrator: Orchestrator, name: str) -> None:
+    await orchestrator.load(name)
+    if (crew := orchestrator._participants[name].crew) is not None:  # noqa: SLF001
+        await crew.connect()
+
+
+def _where(at: int, entry: CrewEntry) -> tuple[str | int, ...]:
+    """What of a crew in the list says where it is."""
+    if entry.python is not None:
+        return ("crews", at, "python")
+    return ("crews", at, "runtime" if entry.path is None else "path")
+
+
+def handlers_named(names: Iterable[str], *, option: str = "--handlers") -> list[Handler[..., Any]]:
     """The handlers of `module:name`, or all that a `module` defines."""
     _import_from(Path.cwd())
-    return [handler for name in names for handler in _handlers_in(name)]
+    return [handler for name in names for handler in _handlers_in(name, option)]
 
 
 def _import_from(folder: Path) -> None:
@@ -140,13 +154,13 @@ def _import_from(folder: Path) -> None:
         sys.path.insert(0, str(folder))
 
 
-def _handlers_in(name: str) -> list[Handler[..., Any]]:
+def _handlers_in(name: str, option: str) -> list[Handler[..., Any]]:
     module_name, _, attribute = name.partition(":")
     try:
         module = import_module(module_name)
     except ImportError as error:
         raise ConfigError(
-            f"`--handlers {name}`: cannot import `{module_name}`: {error}; "
+            f"`{option} {name}`: cannot import `{module_name}`: {error}; "
             "name a module of this folder, or one that is installed"
         ) from error
     found = {key: one for key, one in vars(module).items() if isinstance(one, Handler)}
@@ -157,7 +171,7 @@ def _handlers_in(name: str) -> list[Handler[..., Any]]:
         raise ConfigError(f"`{module_name}` has no handlers; decorate one with `@event_handler`")
     if not hasattr(module, attribute):
         hint = did_you_mean(attribute, found) or "; name a function of it"
-        raise ConfigError(f"`--handlers {name}`: `{module_name}` has no `{attribute}`{hint}")
+        raise ConfigError(f"`{option} {name}`: `{module_name}` has no `{attribute}`{hint}")
     if attribute not in found:
         raise ConfigError(f"`{name}` is no handler; decorate it with `@event_handler`")
     return [found[attribute]]

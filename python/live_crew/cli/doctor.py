@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,9 @@ from live_crew.orchestrator import Orchestrator
 __all__ = ["doctor"]
 
 _LITTLE_SPACE = 100 << 20
+_OFF = ("CREWAI_DISABLE_TELEMETRY", "CREWAI_DISABLE_TRACKING", "OTEL_SDK_DISABLED")
+_YES = ("true", "1", "yes", "on")
+_TESTED = (1, 15, 3), (1, 16)  # versions of CrewAI: those of `pyproject.toml`
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def _findings(path: Path | None) -> Iterator[_Finding]:
     yield _Finding("live-crew", "ok", f"{__version__}, in {Path(__file__).parents[1]}")
     python = f"{platform.python_implementation()} {platform.python_version()}"
     yield _Finding("python", "ok", f"{python} on {platform.system()} {platform.machine()}")
-    yield _crewai()
+    yield from _crewai()
     loaded: LiveConfig | None = None
     try:
         loaded = load_config(path)
@@ -79,13 +83,38 @@ def _findings(path: Path | None) -> Iterator[_Finding]:
     yield _Finding("not promised", "note", "that a live model answers the same twice")
 
 
-def _crewai() -> _Finding:
+def _crewai() -> Iterator[_Finding]:
     try:
         version = metadata.version("crewai")
     except metadata.PackageNotFoundError:
-        said = "not installed; handlers work without it, crews need `pip install live-crew[crewai]`"
-        return _Finding("crewai", "note", said)
-    return _Finding("crewai", "ok", version)
+        said = (
+            "not installed; handlers work without it, crews need `pip install 'live-crew[crewai]'`"
+        )
+        yield _Finding("crewai", "note", said)
+        return
+    least, below = _TESTED
+    tested = f">={'.'.join(map(str, least))},<{'.'.join(map(str, below))}"
+    if least <= _numbers(version) < below:
+        yield _Finding("crewai", "ok", f"{version}, in the tested range {tested}")
+    else:
+        said = f"{version}, outside of the tested range {tested}; `pip install 'crewai{tested}'`"
+        yield _Finding("crewai", "note", said)
+    yield _telemetry()
+
+
+def _telemetry() -> _Finding:
+    """CrewAI reads these as it is imported; live-crew sets it unless somebody has."""
+    said = os.environ.get("CREWAI_DISABLE_TELEMETRY")
+    if by := next((name for name in _OFF if os.environ.get(name, "").lower() in _YES), None):
+        return _Finding("telemetry", "ok", f"off, by {by}")
+    if said is None:
+        return _Finding("telemetry", "ok", "off, live-crew turns that of CrewAI off")
+    wrong = f"on: CREWAI_DISABLE_TELEMETRY is `{said}`; unset it, and live-crew turns it off"
+    return _Finding("telemetry", "note", wrong)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"[0-9]+", version.partition("+")[0])[:3])
 
 
 def _configuration(config: LiveConfig) -> Iterator[_Finding]:

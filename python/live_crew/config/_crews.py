@@ -101,9 +101,13 @@ class CrewReader:
             return None
         inline = item.get("runtime")
         is_inline = isinstance(inline, Mapping | CrewRuntime)
-        rest = {key: one for key, one in item.items() if key != "runtime" or not is_inline}
+        rest = {**item, "runtime": {}} if is_inline else item
         line = validate(CrewLine, rest, self.origins, self.problems, at)
         if line is None:
+            return None
+        is_prompt = line.path is None and line.python is None
+        if is_prompt and isinstance(inline, Mapping) and not (line.name or "crew" in inline):
+            self._report(at, "has no name; add `name: …`")
             return None
         home = self._home(line, at)
         name = line.name or line.default_name
@@ -112,13 +116,18 @@ class CrewReader:
         if isinstance(inline, CrewRuntime):
             runtime = inline
         elif isinstance(inline, Mapping):
-            runtime = self._here({"crew": name, **inline}, (*at, "runtime"))
+            given = {} if "crew" in inline else {"crew": name}
+            runtime = self._here({**given, **inline}, (*at, "runtime"))
         elif line.runtime is None and line.python is not None:
             runtime = self._here({"crew": name}, at)
         else:
             file = self._runtime_file(line, home, at)
             runtime = runtime_of(file, name, self.problems) if file else None
         if runtime is None:
+            return None
+        if is_prompt and runtime.user_template is None:
+            ways = "one, or to the configuration `path: …` or `python: package.module:name`"
+            self._report((*at, "runtime"), f"is no crew, it has no `user_template`; add {ways}")
             return None
         if line.name is not None and runtime.crew != line.name:
             runtime = runtime.model_copy(update={"crew": line.name})

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from ._fields import U32, Choice, JsonValue, Section, Text, Whole, refuse_parts
+from ._fields import U32, Choice, Section, Whole, refuse_parts
 from ._llm import Llm
 from ._origins import Origins, Source
+from ._templates import Actions, Changes, Templates, TemplateText
 from .needs import CrewName, Kind, Need, Timing, Trigger, WaitPolicy
 
 __all__ = ["CrewRuntime", "Emits", "Retry"]
@@ -54,10 +55,10 @@ class Emits(Section):
     parse: Annotated[Literal["json", "auto", "text"], Choice()] = Field(
         default="auto", description="how raw text is read"
     )
-    payload: Annotated[Any, JsonValue()] = Field(
+    payload: Annotated[Any, Templates()] = Field(
         default=None, description="the payload, as templates over `output`, `event` and `ctx`"
     )
-    context: dict[str, Annotated[Any, JsonValue()]] | None = Field(
+    context: dict[str, Annotated[Any, Templates()]] | None = Field(
         default=None,
         description="context keys to set, as templates over `output`, `event` and `ctx`",
     )
@@ -116,24 +117,24 @@ class CrewRuntime(Section):
     cpu_s: _Count | None = Field(
         default=None, description="with `isolation: process`: processor time of a run"
     )
-    inputs: dict[str, Annotated[Any, JsonValue()]] | None = Field(
+    inputs: dict[str, Annotated[Any, Templates()]] | None = Field(
         default=None, description="task inputs, as templates over `event`, `ctx` and `slice`"
     )
     emits: Emits = Field(default=Emits(), description="how answers become actions")
     llm: Annotated[Any, Llm()] = Field(
         default=None, description="model in place of those of the crew"
     )
-    system_prompt: Annotated[str, Text()] | None = Field(
+    system_prompt: Annotated[str, TemplateText()] | None = Field(
         default=None, description="crew without agents.yaml: who the model is"
     )
-    user_template: Annotated[str, Text()] | None = Field(
+    user_template: Annotated[str, TemplateText()] | None = Field(
         default=None, description="crew without agents.yaml: what it is asked, as a template"
     )
-    outputs: Annotated[Any, JsonValue()] = Field(
+    outputs: Annotated[Any, Actions()] = Field(
         default=None,
         description="crew without agents.yaml: the actions, as templates over `generated`",
     )
-    patch: Annotated[Any, JsonValue()] = Field(
+    patch: Annotated[Any, Changes()] = Field(
         default=None, description="crew without agents.yaml: the context changes, as templates"
     )
 
@@ -164,6 +165,16 @@ class CrewRuntime(Section):
             refuse_parts(
                 ((name,), "limits a process; add `isolation: process`, or remove it")
                 for name in ("memory_mb", "cpu_s")
+                if getattr(self, name) is not None
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "CrewRuntime":
+        if self.user_template is None:
+            refuse_parts(
+                ((name,), "goes with `user_template`, what is asked; add that, or remove this")
+                for name in ("system_prompt", "outputs", "patch")
                 if getattr(self, name) is not None
             )
         return self

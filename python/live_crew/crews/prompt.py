@@ -33,7 +33,7 @@ class PromptWork:
             raise ConfigError(
                 problems=[
                     runtime.origins.problem(
-                        ("system_prompt",), "asks nothing; add `user_template`, what is asked"
+                        ("user_template",), "is missing; add it: what the model is asked"
                     )
                 ]
             )

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from live_crew.crews.given import template_of
 from live_crew.crews.job import CrewWork, Job
 from live_crew.crews.lane import Lane, the_lane
+from live_crew.crews.models import UnusableModelError, connect_model
 from live_crew.crews.notes import Notes
 from live_crew.crews.process.pool import process_lane
 from live_crew.crews.process.spec import Place, spec_of
 from live_crew.crews.process.work import ProcessWork
+from live_crew.errors import ConfigError
 
 if TYPE_CHECKING:
     from live_crew._core import Attempt, Run
     from live_crew.config import CrewRuntime
+    from live_crew.config._origins import Origins
     from live_crew.crews.job import Work
     from live_crew.crews.traffic import Traffic
 
@@ -43,15 +47,23 @@ class CrewReactor:
         *,
         model: object = None,
         place: Place | None = None,
+        said_by: Origins | None = None,
     ) -> None:
         self.name = name
+        self._model = model
+        self._said_by = said_by  # what says which model
         self._jobs: set[Job] = set()
         self._usage: Counter[str] = Counter()
+        if source is not None and runtime.user_template is not None:
+            said = "is a prompt beside a crew; remove this, or where the crew is"
+            raise ConfigError(
+                problems=[runtime.origins.problem(("user_template",), said, key=True)]
+            )
         apart: ProcessWork | None = None
         if runtime.isolation == "process":
             apart = ProcessWork(spec_of(name, source, runtime, model=model, place=place))
         self._lane = the_lane if apart is None else process_lane
-        if source is None or runtime.system_prompt or runtime.user_template:
+        if source is None:
             from live_crew.crews.prompt import PromptWork
 
             prompt = PromptWork(runtime, model)
@@ -82,6 +94,11 @@ class CrewReactor:
         self.begin_loading()
         if self._loaded is not None:
             await asyncio.shield(asyncio.wrap_future(self._loaded))
+
+    async def connect(self) -> None:
+        """Check more than a run does: that the model that stands in could be asked."""
+        with self._placed():
+            await asyncio.to_thread(connect_model, self._model)
 
     def submitter(self, traffic: Traffic | None = None) -> Callable[[Run], Job]:
         """What the core calls with each run; `traffic` sees what the runs ask."""
@@ -126,7 +143,18 @@ class CrewReactor:
 
     async def _load(self, lane: Lane) -> None:
         await asyncio.wrap_future(lane.ready)
-        await self._work.load()
+        with self._placed():
+            await self._work.load()
+
+    @contextlib.contextmanager
+    def _placed(self) -> Iterator[None]:
+        """What is wrong with a model, told where it is said."""
+        try:
+            yield
+        except UnusableModelError as error:
+            if self._said_by is None:
+                raise
+            raise ConfigError(problems=[self._said_by.problem(("llm",), str(error))]) from error
 
     async def _do(self, job: Job, work: Work) -> None:
         try:

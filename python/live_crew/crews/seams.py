@@ -31,6 +31,9 @@ for _name, _value in (
 with warnings.catch_warnings():
     # What crewai says of its own dependencies is nothing a program can act on.
     warnings.simplefilter("ignore")
+    # The whole before its parts: a program that imports crewai meanwhile, on another thread, waits
+    # for the whole, and each would wait for what the other has begun.
+    import crewai  # noqa: F401
     import crewai.agents.agent_builder.base_agent as _base_agent
     import crewai.task as _task
     import crewai.utilities.file_store as _files

@@ -76,7 +76,8 @@ def _at_home(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield path
     sys.path[:] = paths
     for name in set(sys.modules) - modules:
-        if not name.startswith("live_crew"):
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and Path(file).is_relative_to(path):
             del sys.modules[name]
 
 

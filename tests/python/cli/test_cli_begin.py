@@ -7,12 +7,15 @@ import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ET
+from importlib import metadata
 
 import pytest
 
 from .conftest import HOME, spawn
 
-TEMPLATES = ["hello", "two-crews"]
+# Importing CrewAI takes a while on a machine that is busy.
+CREWAI = pytest.param("crewai", marks=pytest.mark.timeout(300))
+TEMPLATES = ["hello", "two-crews", CREWAI]
 
 
 class TestNew:
@@ -60,6 +63,7 @@ class TestNew:
         assert told.exit_code == 1
         assert "`mine/crews.py` would be overwritten" in told.stderr
         assert [file.name for file in (empty / "mine").iterdir()] == ["crews.py"]
+        assert command("new").exit_code == 2
 
     def test_a_file_is_no_folder(self, empty, command):
         (empty / "mine").write_text("")
@@ -68,11 +72,14 @@ class TestNew:
     def test_json_lists_what_was_made(self, empty, command):
         document = json.loads(command("new", "mine", "--json").stdout)
         assert sorted(document["files"]) == sorted(file.name for file in (empty / "mine").iterdir())
+        document = json.loads(command("new", "crew", "-t", "crewai", "--json").stdout)
+        assert "greeter/agents.yaml" in document["files"]
+        assert all((empty / "crew" / file).is_file() for file in document["files"])
 
     def test_an_unknown_template_is_wrong_usage(self, empty, command):
         told = command("new", "mine", "-t", "helo")
         assert told.exit_code == 2
-        assert "`helo` is not one of `hello`, `two-crews`" in told.stderr
+        assert "`helo` is not one of `hello`, `two-crews`, `crewai`" in told.stderr
 
 
 class TestValidate:
@@ -251,6 +258,53 @@ class TestDoctor:
         document = json.loads(told.stdout)
         (bad,) = [finding for finding in document["findings"] if finding["state"] == "bad"]
         assert "2 problems; `live-crew validate` lists them" in bad["said"]
+
+    def finding(self, command, what, **options):
+        """What is found of one thing: its state, and what is said."""
+        findings = json.loads(command("doctor", "--json", **options).stdout)["findings"]
+        (found,) = [one for one in findings if one["what"] == what]
+        return found["state"], found["said"]
+
+    @pytest.mark.parametrize(
+        ("version", "found"),
+        [
+            ("1.15.3", ("ok", "1.15.3, in the tested range >=1.15.3,<1.16")),
+            ("1.15.30.dev1", ("ok", "1.15.30.dev1, in the tested range >=1.15.3,<1.16")),
+            ("1.15.2", ("note", "`pip install 'crewai>=1.15.3,<1.16'`")),
+            ("1.16.0", ("note", "1.16.0, outside of the tested range >=1.15.3,<1.16")),
+        ],
+    )
+    def test_the_version_of_crewai_is_judged(self, empty, command, monkeypatch, version, found):
+        monkeypatch.setattr(metadata, "version", lambda _: version)
+        state, said = self.finding(command, "crewai")
+        assert state == found[0]
+        assert found[1] in said
+
+    def test_without_crewai_it_says_what_works_and_what_does_not(self, empty, command, monkeypatch):
+        def missing(name):
+            raise metadata.PackageNotFoundError(name)
+
+        monkeypatch.setattr(metadata, "version", missing)
+        assert self.finding(command, "crewai") == (
+            "note",
+            "not installed; handlers work without it, crews need `pip install 'live-crew[crewai]'`",
+        )
+
+    @pytest.mark.parametrize(
+        ("env", "found"),
+        [
+            ({}, ("ok", "off, live-crew turns that of CrewAI off")),
+            ({"OTEL_SDK_DISABLED": "true"}, ("ok", "off, by OTEL_SDK_DISABLED")),
+            ({"CREWAI_DISABLE_TELEMETRY": "false"}, ("note", "on: CREWAI_DISABLE_TELEMETRY is")),
+        ],
+    )
+    def test_it_says_whether_telemetry_is_off(self, empty, command, monkeypatch, env, found):
+        monkeypatch.setattr(metadata, "version", lambda _: "1.15.3")
+        for name in ("CREWAI_DISABLE_TELEMETRY", "CREWAI_DISABLE_TRACKING", "OTEL_SDK_DISABLED"):
+            monkeypatch.delenv(name, raising=False)
+        state, said = self.finding(command, "telemetry", env=env)
+        assert state == found[0]
+        assert said.startswith(found[1])
 
     def test_nothing_is_left_behind(self, empty, command):
         command("doctor")

@@ -82,6 +82,9 @@ def test_a_mistake_in_a_runtime_file_is_told_with_those_of_the_configuration(
         ("[{python: 'a:b', runtime: ../x.yaml}]", "1:34: crews[0].runtime: `../x.yaml` leads out of the folder of the configuration; move it there, or give an absolute path"),
         ("[{path: one}, {path: one}]", "1:22: crews[1]: crew `one` is there already as `crews[0]`; give one another `name`"),
         ("[{python: 'a:b', runtime: {timing: let:0}}]", "1:43: crews[0].runtime.timing.let: 0 is less than 1; use 1 or more (slices)"),
+        ("[{runtime: one/one.runtime.yaml}]", "1:19: crews[0].runtime: is no crew, it has no `user_template`; add one, or to the configuration `path: …` or `python: package.module:name`"),
+        ("[{name: a, runtime: {triggers: [a]}}]", "1:28: crews[0].runtime: is no crew, it has no `user_template`; add one, or to the configuration `path: …` or `python: package.module:name`"),
+        ("[{runtime: {user_template: hi}}]", "1:9: crews[0]: has no name; add `name: …`"),
         ("[{path: one, nam: x}]", "1:21: crews[0].nam: is no setting; did you mean `name`?"),
     ],
 )  # fmt: skip
@@ -101,3 +104,11 @@ def test_an_absolute_path_may_lead_anywhere(write: Write, folder: Path) -> None:
     write("triggers: [a]\n", "elsewhere/one/one.runtime.yaml")
     write(f"crews: [{{path: '{folder}/elsewhere/one'}}]\n", "conf/c.yaml")
     assert load_config("conf/c.yaml", env={}).crews[0].name == "one"
+
+
+def test_a_prompt_may_stand_in_the_configuration(write: Write) -> None:
+    write("crews: [{name: a, runtime: {triggers: [a], user_template: hi}}]\n", "c.yaml")
+    (crew,) = load_config("c.yaml", env={}).crews
+    assert (crew.name, crew.path, crew.python) == ("a", None, None)
+    write("crews: [{runtime: {crew: b, triggers: [a], user_template: hi}}]\n", "c.yaml")
+    assert load_config("c.yaml", env={}).crews[0].name == "b"

@@ -122,6 +122,12 @@ def test_keywords_that_are_none_are_not_given() -> None:
     }
 
 
+WAYS = (
+    "give the name of a model such as `openai/gpt-4o-mini`, a mapping with `model`, "
+    "`{script: answers.yaml}` or `{python: module:name}`"
+)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -150,6 +156,25 @@ def test_keywords_that_are_none_are_not_given() -> None:
         ("inputs: {a: .nan}", "1:13: inputs.a: nan is no JSON number; use a finite one"),
         ("batch: events", "1:8: batch: `events` is none of `event` or `slice`; did you mean `event`?"),
         ("isolation: no", '1:12: isolation: `no` is read by YAML as false; put it in quotes: "no"'),
+        ("isolation: proces", "1:12: isolation: `proces` is none of `process`, `thread` or `none`; did you mean `process`?"),
+        ("llm: 5", "1:6: llm: 5 names no model; " + WAYS),
+        ("llm: {temperature: 1}", "1:6: llm: a mapping names no model; " + WAYS),
+        ("llm: {script: a.yaml, model: x}", "1:6: llm: a mapping names more than one model; " + WAYS),
+        ("llm: {python: 5}", "1:6: llm: a mapping has 5 as `python`; " + WAYS),
+        ("llm: {script: a.yaml, delay: 1}", "1:6: llm: a mapping says `delay` beside `script`; remove one"),
+        ("inputs: {a: 1, b: [x, '{{ event. }}']}", "1:23: inputs.b[1]: template `{{ event. }}`: syntax error: unexpected end of variable block, expected identifier or integer; correct it"),
+        ("inputs: [a]", "1:9: inputs: a list is no mapping; write `key: value` lines below it"),
+        ("emits: {payload: {a: '{{ }}'}}", "1:22: emits.payload.a: template `{{ }}`: syntax error: unexpected end of variable block; correct it"),
+        ("emits: {context: {a: '{{ a'}}", "1:22: emits.context.a: template `{{ a`: syntax error: unexpected end of input, expected end of variable block; correct it"),
+        ("system_prompt: hi", "1:16: system_prompt: goes with `user_template`, what is asked; add that, or remove this"),
+        ("outputs: []", "1:10: outputs: goes with `user_template`, what is asked; add that, or remove this"),
+        ("user_template: '{{ a'", "1:16: user_template: template `{{ a`: syntax error: unexpected end of input, expected end of variable block; correct it"),
+        ("user_template: hi\nsystem_prompt: '{% if %}'", "2:16: system_prompt: template `{% if %}`: syntax error: unexpected end of block; correct it"),
+        ("user_template: hi\noutputs:\n  - {kind: a, payload: '{% if %}'}", "3:24: outputs[0].payload: template `{% if %}`: syntax error: unexpected end of block; correct it"),
+        ("user_template: '{{ event | nope }}'", "1:16: user_template: template `{{ event | nope }}`: unknown filter: filter nope is unknown; correct it"),
+        ("user_template: hi\noutputs: 5", "2:10: outputs: 5 is no action; write `{kind: …, payload: …}`, or a list of these"),
+        ("user_template: hi\npatch: {a: {b: '{{ a'}}", "2:16: patch.a.b: template `{{ a`: syntax error: unexpected end of input, expected end of variable block; correct it"),
+        ("user_template: hi\npatch: [a]", "2:8: patch: a list is no change of the context; write `key: value` lines below it"),
         ("[]", "1:1: a list is no runtime; write `key: value` lines such as `triggers: [goal]`"),
     ],
 )  # fmt: skip

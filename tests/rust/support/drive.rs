@@ -236,7 +236,7 @@ fn seen(plan: &Plan, job: &Job) -> Seen {
 }
 
 fn output(done: &Done) -> Output {
-    let payload = |text: &str| Payload::from_canonical(text.as_bytes().to_vec());
+    let payload = |text: &str| Payload::from_canonical(text.as_bytes());
     let draft = |(kind, text): &(&str, String)| Draft {
         kind: Kind::new(kind).unwrap(),
         payload: payload(text),
