@@ -27,11 +27,13 @@ def find(version: str) -> str | None:
 
 
 def check(python: str, wheel: Path, tests: Path) -> bool:
-    """Whether the tests pass with nothing but the wheel and what it asks for."""
+    """Whether the tests pass with nothing but the wheel and what it asks for, CrewAI with it."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([python, "-m", "venv", folder], check=True)
         own = str(Path(folder) / "bin/python")
-        subprocess.run([own, "-m", "pip", "install", "--quiet", str(wheel), *TESTS], check=True)
+        subprocess.run(
+            [own, "-m", "pip", "install", "--quiet", f"{wheel}[crewai]", *TESTS], check=True
+        )
         subprocess.run([str(Path(folder) / "bin/live-crew"), "version"], check=True, cwd=folder)
         # From an empty folder, so that the sources of the package are not what is imported.
         command = [
