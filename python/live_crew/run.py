@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,8 +181,12 @@ class LiveRun:
 
     def _crewai(self) -> str | None:
         """The version of CrewAI, if there are crews of it (rule J6)."""
+        if not self._crews:
+            return None
+        from importlib.metadata import PackageNotFoundError, version
+
         with contextlib.suppress(PackageNotFoundError):
-            return version("crewai") if self._crews else None
+            return version("crewai")
         return None
 
     def _core_source(self, source: Any) -> Any:
