@@ -12,6 +12,7 @@ import inspect
 import pkgutil
 import signal
 import threading
+from weakref import WeakKeyDictionary
 
 import pytest
 from crew_parts import crew_of, storage  # noqa: F401 (an autouse fixture)
@@ -296,7 +297,7 @@ def test_events_say_what_triggered_them(model, crew):
 
 
 def test_every_event_that_notes_tell_of_exists():
-    import crewai.events.types as types
+    from crewai.events import types
 
     modules = [one.name for one in pkgutil.iter_modules(types.__path__)]
     known = set().union(*(_event_types(f"{types.__name__}.{name}") for name in modules))
@@ -334,6 +335,16 @@ def test_a_model_tells_of_its_calls_by_events_with_a_name_for_each_call(model, c
     )
     assert [one for one in seen if "llm" in one] == ["llm_call_started", "llm_call_completed"]
     assert {one.name for one in LLMCallType} >= {"LLM_CALL", "TOOL_CALL"}
+
+
+def test_tasks_that_never_end_are_listed_by_one_object_and_not_kept():
+    from crewai.events.event_listener import EventListener, event_listener
+
+    assert event_listener is EventListener()
+    source = inspect.getsource(EventListener)
+    assert "self.execution_spans[source]" in source
+    assert "self.execution_spans.pop(source, None)" in source
+    assert isinstance(event_listener.execution_spans, WeakKeyDictionary)
 
 
 # -- hooks ---------------------------------------------------------------------------------------
@@ -425,7 +436,7 @@ def test_a_named_run_starts_no_tracing(model, crew, monkeypatch):
     monkeypatch.setenv("CREWAI_TRACING_ENABLED", "true")
     begun = []
     try:
-        import crewai.execution as execution
+        from crewai import execution
 
         monkeypatch.setattr(execution, "_start_tracing", lambda *_: begun.append(1))
     except (ImportError, AttributeError):
@@ -496,7 +507,7 @@ def test_a_definition_is_loaded_as_its_dump_says_with_objects_in_it(model, tmp_p
 
 
 def test_a_definition_with_an_unknown_field_is_refused_by_its_place(model, tmp_path):
-    with pytest.raises(Exception, match="agents.a: unsupported field.*wat"):
+    with pytest.raises(Exception, match=r"agents\.a: unsupported field.*wat"):
         load_crew_from_definition(
             definition(llm="gpt-4o-mini", wat=1), source="crew", project_root=tmp_path
         )
