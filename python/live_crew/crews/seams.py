@@ -58,10 +58,15 @@ with warnings.catch_warnings():
     try:
         from crewai.execution import set_execution_uuid
     except ImportError:
-        # In older releases only this keeps a first run from being traced, and asked about.
-        os.environ.setdefault("CREWAI_TESTING", "true")
+        # Older releases trace a first run and ask about it, unless this is a test.
+        from crewai.events.listeners.tracing.trace_listener import TraceCollectionListener
+        from crewai.events.listeners.tracing.utils import set_suppress_tracing_messages
 
-        def set_execution_uuid(execution_uuid: str) -> Any: ...  # type: ignore[misc]
+        os.environ.setdefault("CREWAI_TESTING", "true")
+        TraceCollectionListener().first_time_handler.is_first_time = False
+
+        def set_execution_uuid(execution_uuid: str) -> Any:  # type: ignore[misc]  # noqa: ARG001
+            return set_suppress_tracing_messages(suppress=True)
 
 
 from live_crew.crews.given import as_text  # noqa: E402

