@@ -192,7 +192,7 @@ _once(_base_agent, "interpolate_only")
 _prompt_in_one_pass()
 _skip_absent_files()
 _forget_tasks()
-tune()
+tune(AgentExecutor)
 take_back()
 
 
