@@ -66,6 +66,7 @@ def acting(model, crew):
 # -- models --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("newer")
 def test_a_provider_that_is_never_ready_is_bounded_by_the_deadline(crew, events):
     busy = crew(ScriptedLLM(ProviderError(429, retry_after=20)))
     began = time.monotonic()
