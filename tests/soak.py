@@ -89,10 +89,9 @@ def answers(seed: str) -> Any:
     return answer
 
 
-def orchestrator(home: Path, seed: str) -> Any:
+def orchestrator(home: Path, model: Any) -> Any:
     """Three crews, one of each kind, and three handlers."""
     from live_crew import Orchestrator, event_handler
-    from live_crew.testing import ScriptedLLM
 
     @event_handler("*")
     def clerk(event: Any, ctx: Any) -> Any:
@@ -110,7 +109,6 @@ def orchestrator(home: Path, seed: str) -> Any:
         if event.payload["number"] % 2:
             raise RuntimeError("clumsy by design")
 
-    model = ScriptedLLM(default=answers(seed))
     made = Orchestrator(
         slice_ms=200,
         journal={"path": str(home / "journal.db")},
@@ -183,12 +181,15 @@ def _critic() -> Any:
 
 async def child(home: Path, seed: str) -> None:
     """Publish what comes on standard input, until it ends."""
-    made = orchestrator(home, seed)
+    from live_crew.testing import ScriptedLLM
+
+    model = ScriptedLLM(default=answers(seed))
+    made = orchestrator(home, model)
     await made.start()
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=2**20)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    watching = asyncio.ensure_future(_watch(made, home))
+    watching = asyncio.ensure_future(_watch(made, model, home))
     print("ready", flush=True)
     while line := await reader.readline():
         await made.publish(json.loads(line))
@@ -198,7 +199,7 @@ async def child(home: Path, seed: str) -> None:
     print(json.dumps({**told, "context": result.context}), flush=True)
 
 
-async def _watch(made: Any, home: Path) -> None:
+async def _watch(made: Any, model: Any, home: Path) -> None:
     """Write down what the process needs, and what failed, twice a second."""
     seen: set[Any] = set()
     with (home / "stats.jsonl").open("a", buffering=1) as file:
@@ -209,6 +210,8 @@ async def _watch(made: Any, home: Path) -> None:
             said = {"pid": os.getpid(), "at": time.monotonic(), "errors": reasons, **footprint()}
             said["messages"] = {f"{one.crew}: {one.reason}": one.message[:100] for one in new}
             file.write(json.dumps(said) + "\n")
+            # It keeps its calls, with all their texts.
+            model.reset()
             await asyncio.sleep(0.5)
 
 
