@@ -9,7 +9,8 @@ export PYO3_PYTHON := $(abspath $(BIN))/python
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: build demo test test-rust test-python test-wheel lint fmt bench bench-rust bench-python simulate
+.PHONY: build demo test test-rust test-python test-wheel lint fmt bench bench-rust bench-python \
+	simulate matrix soak
 
 ## the package, built and installed into its own environment
 build: $(VENV)/ready
@@ -44,6 +45,16 @@ test-python: build
 test-wheel: $(VENV)/ready
 	$(BIN)/maturin build --quiet --out target/wheels
 	$(BIN)/python tests/wheel.py target/wheels
+
+## real crews on the oldest, a middle and the newest CrewAI, each in its own environment
+matrix: build
+	$(BIN)/python tests/matrix.py
+
+## crews and handlers under load, faults and kills: make soak SECONDS=60 SEED=2
+SECONDS ?= 1800
+SEED ?= 1
+soak: build
+	$(BIN)/python tests/soak.py --seconds $(SECONDS) --seed $(SEED)
 
 ## formatting, lints, types and walls; warnings are errors
 lint: $(VENV)/ready

@@ -67,10 +67,10 @@ class CrewWork:
 class Job:
     """A run that was handed to the lane. The core may cancel it."""
 
-    def __init__(self, lane: Lane, run: Run) -> None:
+    def __init__(self, lane: Lane, run: Run, use: Callable[[dict[str, int]], object]) -> None:
         self.run = run
-        self.usage: dict[str, int] = {}
         self._lane = lane
+        self._use = use
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
 
@@ -104,6 +104,7 @@ class Job:
             self._is_over = True
 
     def _told(self, notes: Notes, began: float) -> list[dict[str, Any]]:
-        self.usage = notes.usage
+        # Before the run is over: the result of the last one counts them.
+        self._use(notes.usage)
         notes.add("took", ms=round((time.perf_counter() - began) * 1000, 1))
         return notes.all()

@@ -36,10 +36,9 @@ _WORDS = {
     "tool_failure_detected": "tool failed",
     "llm_guardrail_started": "guardrail started",
     "llm_guardrail_completed": "guardrail completed",
-    "llm_guardrail_failed": "guardrail failed",
     "memory_retrieval_completed": "memory read",
     "memory_save_completed": "memory written",
-    "knowledge_retrieval_completed": "knowledge read",
+    "knowledge_search_query_completed": "knowledge read",
 }
 
 

@@ -20,6 +20,7 @@ from live_crew.crews.notes import Notes
 from live_crew.crews.process.pool import process_lane
 from live_crew.crews.process.spec import Place, spec_of
 from live_crew.crews.process.work import ProcessWork
+from live_crew.crews.quiet import take_back
 from live_crew.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class CrewReactor:
 
     def begin_loading(self) -> None:
         """Build the crew on the lane, which imports CrewAI first."""
+        take_back()
         if self._loaded is None:
             lane = self._lane()
             self._loaded = lane.submit(self._load(lane))
@@ -106,7 +108,7 @@ class CrewReactor:
 
         def submit(run: Run) -> Job:
             lane = self._lane()
-            job = Job(lane, run)
+            job = Job(lane, run, self._count)
             self._jobs.add(job)
             lane.submit(self._do(job, work))
             return job
@@ -156,11 +158,13 @@ class CrewReactor:
                 raise
             raise ConfigError(problems=[self._said_by.problem(("llm",), str(error))]) from error
 
+    def _count(self, used: dict[str, int]) -> None:
+        self._usage.update(used)
+
     async def _do(self, job: Job, work: Work) -> None:
         try:
             await job.do(work)
         finally:
-            self._usage.update(job.usage)
             self._jobs.discard(job)
 
 

@@ -11,14 +11,12 @@ import copy
 import logging
 import os
 import re
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
-
-_WAS_THERE = "crewai" in sys.modules
+from weakref import WeakKeyDictionary
 
 # Read while crewai is imported: no telemetry, no tracing prompt, no look at a package index.
 for _name, _value in (
@@ -38,12 +36,11 @@ with warnings.catch_warnings():
     import crewai.task as _task
     import crewai.utilities.file_store as _files
     from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task
-    from crewai.agents.agent_executor import AgentExecutor
     from crewai.core.providers.human_input import set_provider
     from crewai.events.event_context import triggered_by_scope
+    from crewai.events.event_listener import event_listener as _listener
     from crewai.events.stream_context import add_stream_sink
     from crewai.events.types.llm_events import LLMCallType
-    from crewai.execution import set_execution_uuid
     from crewai.hooks.dispatch import HookAborted, InterceptionPoint, scoped_hooks
     from crewai.llms.base_llm import llm_call_context
     from crewai.project.crew_definition import CrewDefinition
@@ -55,7 +52,28 @@ with warnings.catch_warnings():
 
     from live_crew.crews.tuning import tune
 
+    try:
+        from crewai.agents.agent_executor import AgentExecutor
+    except ImportError:  # where it was in older releases
+        from crewai.experimental.agent_executor import (  # type: ignore[import-not-found,no-redef]
+            AgentExecutor,
+        )
+    try:
+        from crewai.execution import set_execution_uuid
+    except ImportError:
+        # Older releases trace a first run and ask about it, unless this is a test.
+        from crewai.events.listeners.tracing.trace_listener import TraceCollectionListener
+        from crewai.events.listeners.tracing.utils import set_suppress_tracing_messages
+
+        os.environ.setdefault("CREWAI_TESTING", "true")
+        TraceCollectionListener().first_time_handler.is_first_time = False
+
+        def set_execution_uuid(execution_uuid: str) -> Any:  # type: ignore[misc]  # noqa: ARG001
+            return set_suppress_tracing_messages(suppress=True)
+
+
 from live_crew.crews.given import as_text  # noqa: E402
+from live_crew.crews.quiet import take_back  # noqa: E402
 
 __all__ = [
     "LLM",
@@ -107,23 +125,6 @@ def _in_process(name: str, timeout: float | None = None) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _shut_telemetry() -> None:
-    """Undo what crewai did when the program had imported it first: signals, exporter, exit."""
-    import signal
-
-    from crewai.telemetry.telemetry import Telemetry
-
-    telemetry = Telemetry()
-    for number, handler in getattr(telemetry, "_original_handlers", {}).items():
-        current = signal.getsignal(number)
-        if getattr(current, "__module__", None) != Telemetry.__module__:
-            continue
-        # Only the main thread may; elsewhere the handlers stay and do no harm but a flush.
-        with contextlib.suppress(ValueError):
-            signal.signal(number, handler)
-    telemetry.ready = False
 
 
 def _once(module: Any, name: str) -> None:
@@ -180,6 +181,12 @@ def _skip_absent_files() -> None:
     _files._run_sync = run_sync  # type: ignore[assignment]  # noqa: SLF001
 
 
+def _forget_tasks() -> None:
+    """CrewAI lists each task that begins until it ends, which those given up never do."""
+    spans = _listener.execution_spans
+    _listener.execution_spans = WeakKeyDictionary(spans)  # type: ignore[assignment]
+
+
 set_lock_backend(_in_process)
 logging.getLogger("crewai").addHandler(logging.NullHandler())
 warnings.filterwarnings("ignore", message="function callbacks cannot be serialized")
@@ -187,9 +194,9 @@ _once(_task, "interpolate_only")
 _once(_base_agent, "interpolate_only")
 _prompt_in_one_pass()
 _skip_absent_files()
-tune()
-if _WAS_THERE:
-    _shut_telemetry()
+_forget_tasks()
+tune(AgentExecutor)
+take_back()
 
 
 # -- templates and copies ----------------------------------------------------------------------

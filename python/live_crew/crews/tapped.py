@@ -34,7 +34,8 @@ def tap_model(model: BaseLLM, begin: Callable[..., Answered]) -> None:
     """
     names = ["call", "acall"]
     # Some ask their provider how long a text is, on which it depends whether it is summarised.
-    if type(model).get_input_tokens_count is not BaseLLM.get_input_tokens_count:
+    plain = getattr(BaseLLM, "get_input_tokens_count", None)
+    if plain is not None and type(model).get_input_tokens_count is not plain:
         names.append("get_input_tokens_count")
     for name in names:
         tapped = _past(getattr(model, name), functools.partial(begin, name))

@@ -9,37 +9,36 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from crewai.agents.agent_executor import AgentExecutor
 from crewai.flow.runtime import FlowState
 
 __all__ = ["tune"]
 
 
-def tune() -> None:
-    """Tune the loop of agents; called when crewai has been imported."""
-    _make_state_class_once()
-    _look_up_listeners()
+def tune(executor: Any) -> None:
+    """Tune the class of the loop of agents; called when crewai has been imported."""
+    _make_state_class_once(executor)
+    _look_up_listeners(executor)
 
 
-def _make_state_class_once() -> None:
+def _make_state_class_once(executor: Any) -> None:
     """Each task makes a pydantic class for the state of its loop: a third of what it costs."""
-    declared = getattr(AgentExecutor, "_initial_state_t", None)
+    declared = getattr(executor, "_initial_state_t", None)
     if not isinstance(declared, type) or issubclass(declared, FlowState):
         return
     named = {"__module__": declared.__module__, "__qualname__": declared.__qualname__}
     made = type("StateWithId", (FlowState, declared), named)
-    AgentExecutor._initial_state_t = made  # type: ignore[attr-defined]  # noqa: SLF001
+    executor._initial_state_t = made  # noqa: SLF001
 
 
-def _look_up_listeners() -> None:
+def _look_up_listeners(executor: Any) -> None:
     """Each step asks every step of the loop whether it comes next: a fifth of what it costs.
 
     Steps that wait for one of several others are looked up by name; those with other conditions,
     which remember what they have seen, are asked as before.
     """
-    original = getattr(AgentExecutor, "_find_triggered_methods", None)
-    definition = getattr(AgentExecutor, "flow_definition", None)
-    known = getattr(AgentExecutor, "__private_attributes__", {})
+    original = getattr(executor, "_find_triggered_methods", None)
+    definition = getattr(executor, "flow_definition", None)
+    known = getattr(executor, "__private_attributes__", {})
     if original is None or definition is None or "_fired_or_listeners" not in known:
         return
     methods = definition().methods
@@ -65,7 +64,7 @@ def _look_up_listeners() -> None:
             triggered.append(name)
         return triggered
 
-    AgentExecutor._find_triggered_methods = find  # type: ignore[method-assign]  # noqa: SLF001
+    executor._find_triggered_methods = find  # noqa: SLF001
 
 
 def _by_trigger(methods: dict[str, Any]) -> dict[str, list[tuple[str, bool, bool]]] | None:

@@ -52,6 +52,7 @@ def test_agents_get_their_tools_where_they_are_tapped():
     assert all(f"{name}={name}" in told for name in ("from_task", "from_agent", "response_model"))
 
 
+@pytest.mark.usefixtures("newer")
 def test_models_are_called_through_what_is_set_on_them(model):
     llm = model("done")
     assert set(llm._token_usage) >= {"total_tokens", "prompt_tokens", "completion_tokens"}

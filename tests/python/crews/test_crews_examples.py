@@ -1,6 +1,7 @@
 """The examples run as they are, offline."""
 
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ def say(capsys, monkeypatch):
         runpy.run_path(str(EXAMPLES / name / "main.py"), run_name="__main__")
         return capsys.readouterr().out
 
-    return run
+    yield run
+    # Other tests have modules of that name.
+    sys.modules.pop("crews", None)
 
 
 def test_two_crews_of_yaml_answer_three_signups(say):

@@ -20,7 +20,7 @@ AT_ONCE = {"retry-after-ms": "1"}  # what the client of OpenAI takes; `retry-aft
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path, monkeypatch):
+def _alone(newer, tmp_path, monkeypatch):
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE"):
         monkeypatch.delenv(name, raising=False)
     # No certificates are needed here, and reading those there are takes longer than a test.

@@ -35,6 +35,7 @@ def test_an_agent_tries_again_after_a_failure():
     llm.assert_complete()
 
 
+@pytest.mark.usefixtures("newer")
 def test_a_rate_limit_is_tried_again_by_the_model():
     llm = ScriptedLLM([ProviderError(429), ProviderError(429), "hello"])
     assert llm.call("x") == "hello"
@@ -44,6 +45,7 @@ def test_a_rate_limit_is_tried_again_by_the_model():
     assert len(llm.calls) == 3 * 3, "tries of the model and tries of the agent"
 
 
+@pytest.mark.usefixtures("newer")
 def test_a_rate_limit_says_when_to_try_again():
     llm = ScriptedLLM([ProviderError(429, "slow down", retry_after=0.05), "hello"])
     started = time.monotonic()
@@ -304,6 +306,7 @@ def test_crewai_has_nothing_to_warn_of(native, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("newer")
 def test_hooks_may_deny_a_call():
     from crewai.hooks.dispatch import HookAborted, InterceptionPoint, scoped_hooks
 

@@ -34,6 +34,7 @@ async def test_a_plain_text_is_what_the_crew_answers_in_an_event_loop():
     assert [call.answer for call in llm.calls] == ["hello"]
 
 
+@pytest.mark.usefixtures("newer")
 def test_answers_come_in_order_and_then_it_is_over():
     llm = ScriptedLLM(["first", "second"])
     crew = crew_of(llm)
@@ -136,6 +137,7 @@ def test_a_wrong_pattern_is_named():
         ScriptedLLM(rules=[(5, "x")])
 
 
+@pytest.mark.usefixtures("newer")
 def test_a_mistake_is_told_at_once_whatever_the_prompt_says(monkeypatch):
     """CrewAI waits and tries again when a message reads like a rate limit."""
     waited = []
@@ -183,6 +185,7 @@ def test_several_tools_at_once():
     ]
 
 
+@pytest.mark.usefixtures("newer")
 def test_several_tools_at_once_are_for_function_calling():
     llm = ScriptedLLM([Reply(tool_calls=[ToolCall("add_numbers")] * 2)], native_tools=False)
     with pytest.raises(ScriptError, match="give one answer for each"):
@@ -196,6 +199,7 @@ def test_a_thought_before_a_tool_is_part_of_the_text():
     assert "Thought: I add.\nAction: add_numbers" in llm.calls[1].text
 
 
+@pytest.mark.usefixtures("newer")
 @BOTH_MODES
 def test_a_tool_the_agent_does_not_have(native):
     llm = ScriptedLLM([ToolCall("ad_numbers")], native_tools=native)
@@ -204,6 +208,7 @@ def test_a_tool_the_agent_does_not_have(native):
     assert len(llm.calls) == 1
 
 
+@pytest.mark.usefixtures("newer")
 def test_a_tool_of_an_agent_without_tools():
     with pytest.raises(ScriptError, match="agent `Clerk` has no tools; say a text"):
         crew_of(ScriptedLLM([ToolCall("add")])).kickoff()

@@ -364,6 +364,7 @@ def test_a_prompt_in_a_runtime_file_is_recorded_and_served(model, events):
         assert serve(model("never"), recorder).digests == first.digests
 
 
+@pytest.mark.usefixtures("newer")
 def test_what_providers_say_of_the_length_of_texts_is_served(crew, events):
     from live_crew.crews.seams import BaseLLM
 

@@ -240,9 +240,18 @@ def test_an_orchestrator_made_before_a_fork_runs_after_it():
     assert (code, out) == (0, "7\n"), error
 
 
-def test_importing_it_brings_no_crewai():
+def test_handlers_alone_bring_no_crewai():
     code, out, error = told("""
         import live_crew.orchestrator, live_crew.testing.stream
         say("crewai" in sys.modules)
+
+        @event_handler("tick")
+        def echo(event):
+            return event.payload
+
+        orchestrator = Orchestrator()
+        orchestrator.register_handler(echo)
+        say(orchestrator.run_sync([tick(7)]).actions[0].payload)
+        say("crewai" in sys.modules)
     """)
-    assert (code, out) == (0, "False\n"), error
+    assert (code, out) == (0, "False\n7\nFalse\n"), error
