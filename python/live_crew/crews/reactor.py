@@ -83,6 +83,7 @@ class CrewReactor:
         if apart is not None:
             self._work = apart
         self._loaded: concurrent.futures.Future[None] | None = None
+        self._loaded_here: concurrent.futures.Future[None] | None = None
 
     def begin_loading(self) -> None:
         """Build the crew on the lane, which imports CrewAI first."""
@@ -127,8 +128,10 @@ class CrewReactor:
         work, lane = self._work, self._lane()
         if traffic is not None and work is not self._here:
             work, lane = self._here, the_lane()
-            await asyncio.wrap_future(lane.ready)
-            await asyncio.wrap_future(lane.submit(work.load()))
+            if self._loaded_here is None:
+                await asyncio.wrap_future(lane.ready)
+                self._loaded_here = lane.submit(work.load())
+            await asyncio.shield(asyncio.wrap_future(self._loaded_here))
         if traffic is not None:
             work = traffic.around(work)
 
