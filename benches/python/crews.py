@@ -117,8 +117,7 @@ async def live_many(_, **runtime):
 
 async def live_many_in_processes(_):
     # One run warms the workers up, the second one is measured.
-    place = slow_crew if __name__ != "__main__" else "crews:slow_crew"
-    orchestrator = orchestrated(*[place] * CREWS, isolation="process")
+    orchestrator = orchestrated(*[slow_crew] * CREWS, isolation="process")
     await timed(orchestrator, events(1))
     return await timed(orchestrator, events(1))
 
