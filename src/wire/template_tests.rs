@@ -46,7 +46,9 @@ fn a3_strings_are_filled_in_and_a_sole_expression_keeps_its_type() {
 #[test]
 fn a3_templates_reach_into_lists_and_objects_and_leave_keys_alone() {
     let template = Template::new(json(r#"{"{{k}}":["{{ output }}",{"a":"x{{ event }}"}],"n":1}"#));
-    let value = template.unwrap().render(&json::Object::unit("output".into(), json("1"))).unwrap();
+    let scope = [("output", "1"), ("event", "2")];
+    let scope = scope.into_iter().map(|(name, value)| (Arc::from(name), json(value))).collect();
+    let value = template.unwrap().render(&scope).unwrap();
     assert_eq!(value, json(r#"{"{{k}}":[1,{"a":"x2"}],"n":1}"#));
 }
 
