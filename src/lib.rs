@@ -8,8 +8,9 @@
 //! | [`json`] | JSON with exact numbers, one canonical text | nothing |
 //! | [`engine`] | the state machine of one stream: inputs in, commands out | `json` |
 //! | [`wire`] | events, journal records and crew outputs as bytes | `engine`, `json` |
-//! | [`store`] | journals: memory, SQLite | `wire` and below |
-//! | [`transport`] | where events come from and actions go to | `wire` and below |
+//! | `nats` | JetStream: connections, streams, fenced writes | `engine` |
+//! | [`store`] | journals: memory, SQLite, JetStream | `wire` and below, `nats` |
+//! | [`transport`] | where events come from and actions go to: memory, files, NATS | `wire` and below, `nats` |
 //! | [`runtime`] | the one loop that drives all of it | everything above |
 //! | `py` | the Python face | everything above |
 
@@ -17,6 +18,8 @@ pub mod engine;
 pub mod json;
 pub mod wire;
 
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "python")]
 mod py;
 #[cfg(feature = "runtime")]

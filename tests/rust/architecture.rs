@@ -22,7 +22,8 @@ const IO: [&str; 10] = [
     "HashSet",
 ];
 
-const ROOMS: [Room; 6] = [
+const ROOMS: [Room; 7] = [
+    Room { folder: "src/nats", may_name: &["engine", "nats"], never: &["pyo3", "rusqlite"] },
     Room { folder: "src/json", may_name: &["json"], never: &IO },
     Room { folder: "src/engine", may_name: &["json", "engine"], never: &IO },
     Room {
@@ -30,15 +31,19 @@ const ROOMS: [Room; 6] = [
         may_name: &["json", "engine", "wire"],
         never: &["tokio", "rusqlite"],
     },
-    Room { folder: "src/store", may_name: &["json", "engine", "wire", "store"], never: &["pyo3"] },
+    Room {
+        folder: "src/store",
+        may_name: &["json", "engine", "wire", "nats", "store"],
+        never: &["pyo3"],
+    },
     Room {
         folder: "src/transport",
-        may_name: &["json", "engine", "wire", "transport"],
+        may_name: &["json", "engine", "wire", "nats", "transport"],
         never: &["pyo3"],
     },
     Room {
         folder: "src/runtime",
-        may_name: &["json", "engine", "wire", "store", "transport", "runtime"],
+        may_name: &["json", "engine", "wire", "nats", "store", "transport", "runtime"],
         never: &["pyo3"],
     },
 ];

@@ -1,0 +1,127 @@
+//! Messages that are stored together or not at all (ADR-50), behind a fence.
+
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::{Connection, NatsError};
+
+/// The most messages of one batch.
+pub(crate) const MAX_BATCH: usize = 1_000;
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One message of a batch.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Where it goes.
+    pub subject: String,
+    /// What makes storing it twice the same as once.
+    pub id: Option<String>,
+    /// Headers of its own.
+    pub headers: HeaderMap,
+    /// What it says.
+    pub payload: Bytes,
+    /// The sequence the last message of its subject must have.
+    pub after: Option<u64>,
+}
+
+/// What must not have changed for a write to count: the last message of a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// The subject.
+    pub subject: String,
+    /// The sequence its last message must have.
+    pub last: u64,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    #[serde(default)]
+    seq: u64,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<async_nats::jetstream::Error>,
+}
+
+/// Stores the messages in one stream, all or none, if the fence holds; gives the sequence of the
+/// last one. Without batches (servers before 2.12) they are stored one by one, each behind the
+/// fence.
+pub async fn store_together(
+    nats: &Connection,
+    stream: &str,
+    fence: Option<&Fence>,
+    messages: Vec<Message>,
+) -> Result<u64, NatsError> {
+    if messages.len() <= 1 || !nats.has_batches() {
+        let mut last = 0;
+        for message in messages {
+            // The fence takes the place of the message's own check: a message has room for one.
+            let mut headers = headers(&message, stream, fence.is_none());
+            guard(&mut headers, fence);
+            last = ask(nats, message.subject, headers, message.payload).await?;
+        }
+        return Ok(last);
+    }
+    let (count, id) = (messages.len(), nats.client().new_inbox().replace('.', ""));
+    debug_assert!(count <= MAX_BATCH, "the caller splits what is more");
+    for (at, message) in messages.into_iter().enumerate() {
+        let mut headers = headers(&message, stream, at > 0);
+        headers.insert("Nats-Batch-Id", id.as_str());
+        headers.insert("Nats-Batch-Sequence", (at + 1).to_string());
+        if at == 0 {
+            guard(&mut headers, fence);
+        }
+        if at + 1 == count {
+            headers.insert("Nats-Batch-Commit", "1");
+            return ask(nats, message.subject, headers, message.payload).await;
+        }
+        let sent = nats.client().publish_with_headers(message.subject, headers, message.payload);
+        sent.await.map_err(|error| NatsError::unanswered("a batch", error))?;
+    }
+    Ok(0)
+}
+
+fn headers(message: &Message, stream: &str, may_check: bool) -> HeaderMap {
+    let mut headers = message.headers.clone();
+    headers.insert("Nats-Expected-Stream", stream);
+    if let Some(id) = &message.id {
+        headers.insert("Nats-Msg-Id", id.as_str());
+    }
+    if let Some(after) = message.after.filter(|_| may_check) {
+        headers.insert("Nats-Expected-Last-Subject-Sequence", after.to_string());
+    }
+    headers
+}
+
+fn guard(headers: &mut HeaderMap, fence: Option<&Fence>) {
+    if let Some(fence) = fence {
+        headers.insert("Nats-Expected-Last-Subject-Sequence", fence.last.to_string());
+        headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", fence.subject.as_str());
+    }
+}
+
+/// Publishes one message and waits for what JetStream says of it.
+async fn ask(
+    nats: &Connection,
+    subject: String,
+    headers: HeaderMap,
+    payload: Bytes,
+) -> Result<u64, NatsError> {
+    let doing = format!("a message on `{subject}`");
+    let asked = nats.client().request_with_headers(subject, headers, payload);
+    let answer = match tokio::time::timeout(TIMEOUT, asked).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(NatsError::unanswered(doing, error)),
+        Err(_) => return Err(NatsError::unanswered(doing, "it took too long")),
+    };
+    let reply: Reply = serde_json::from_slice(&answer.payload).map_err(|error| {
+        NatsError::unanswered(&doing, format!("its answer is no JSON: {error}"))
+    })?;
+    if let Some(error) = reply.error {
+        return Err(NatsError::refused(doing, &error));
+    }
+    let _known = reply.duplicate;
+    Ok(reply.seq)
+}

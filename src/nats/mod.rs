@@ -1,0 +1,20 @@
+//! NATS JetStream as live-crew uses it: connections, the fixed set of streams, fenced writes.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `address`, `connect` | where the servers are, how to sign in; a connection and what it can do |
+//! | `layout` | subjects, JetStream streams and their settings |
+//! | `batch` | messages that are stored together or not at all |
+//! | `error` | what a server refused, and what to do about it |
+
+mod address;
+mod batch;
+mod connect;
+mod error;
+mod layout;
+
+pub use address::{Address, SignIn, Tls};
+pub use batch::{Fence, Message, store_together};
+pub use connect::Connection;
+pub use error::{NatsError, code};
+pub use layout::{Layout, shard_of, subjects};
