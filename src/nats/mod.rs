@@ -5,6 +5,7 @@
 //! | `address`, `connect` | where the servers are, how to sign in; a connection and what it can do |
 //! | `layout` | subjects, JetStream streams and their settings |
 //! | `batch` | messages that are stored together or not at all |
+//! | `scan` | reading what is stored |
 //! | `error` | what a server refused, and what to do about it |
 
 mod address;
@@ -12,9 +13,12 @@ mod batch;
 mod connect;
 mod error;
 mod layout;
+mod scan;
 
 pub use address::{Address, SignIn, Tls};
+pub(crate) use batch::MAX_BATCH;
 pub use batch::{Fence, Message, store_together};
 pub use connect::Connection;
 pub use error::{NatsError, code};
 pub use layout::{Layout, shard_of, subjects};
+pub(crate) use scan::{Stored, last, next, scan, stream};
