@@ -62,7 +62,7 @@ pub struct Layout {
     pub replicas: usize,
     /// Into how many shards streams are divided.
     pub shards: u32,
-    /// Bytes of events kept; beyond it publishers are refused.
+    /// Bytes of events kept, beyond which publishers are refused; -1 is what the server allows.
     pub event_bytes: i64,
     /// How long events are kept.
     pub event_age: Duration,
@@ -70,7 +70,7 @@ pub struct Layout {
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { replicas: 1, shards: 8, event_bytes: 10 << 30, event_age: Duration::ZERO }
+        Self { replicas: 1, shards: 8, event_bytes: -1, event_age: Duration::ZERO }
     }
 }
 

@@ -97,7 +97,10 @@ pub(crate) async fn scan(
     };
     let consumer = stream.create_consumer(config).await;
     let consumer = consumer.map_err(|error| NatsError::unanswered(doing(), error))?;
+    let name = consumer.cached_info().name.clone();
     if consumer.cached_info().num_pending == 0 {
+        // It would go by itself, but not at once, and servers bound how many there are.
+        let _gone = stream.delete_consumer(&name).await;
         return Ok(());
     }
     let messages = consumer.stream().max_messages_per_batch(1_000).messages().await;
@@ -117,5 +120,6 @@ pub(crate) async fn scan(
             break;
         }
     }
+    let _gone = stream.delete_consumer(&name).await;
     Ok(())
 }

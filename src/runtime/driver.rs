@@ -42,6 +42,8 @@ pub struct Runtime<S, K, C, T> {
     /// Room to encode in, used again.
     pub(super) scratch: Scratch,
     refused: u64,
+    /// Nothing was written since the journal was opened.
+    pub(super) is_recovered: bool,
     /// A run ended with an error or was dropped: what is in memory may be ahead of the journal.
     is_broken: bool,
 }
@@ -100,6 +102,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             under_way: 0,
             scratch: Scratch::default(),
             refused: 0,
+            is_recovered: true,
             is_broken: false,
         };
         let now = runtime.clock.now();

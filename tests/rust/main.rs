@@ -7,6 +7,8 @@ mod model;
 mod properties;
 mod rules;
 mod runtime;
+#[cfg(feature = "nats")]
+mod servers;
 mod sim;
 mod simulator;
 #[cfg(feature = "sqlite")]

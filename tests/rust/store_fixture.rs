@@ -55,11 +55,39 @@ impl Journal for OnDisk {
     }
 }
 
-/// The stores here complete at once: a future that waits would be a mistake.
+/// What a store answers. Memory and disk answer at once: there, waiting would be a mistake.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+    let mut future = pin!(future);
+    #[cfg(feature = "nats")]
+    let _entered = crate::servers::RUNTIME.enter();
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
+        #[cfg(feature = "nats")]
+        Poll::Pending => crate::servers::RUNTIME.block_on(future),
+        #[cfg(not(feature = "nats"))]
         Poll::Pending => panic!("a store did not complete at once"),
+    }
+}
+
+#[cfg(feature = "nats")]
+pub(crate) struct InJetStream(crate::servers::NatsServer);
+
+#[cfg(feature = "nats")]
+impl Default for InJetStream {
+    fn default() -> Self {
+        Self(crate::servers::NatsServer::start())
+    }
+}
+
+#[cfg(feature = "nats")]
+impl Journal for InJetStream {
+    type Store = live_crew::store::JetStreamStore;
+    fn open(&self) -> Self::Store {
+        crate::servers::RUNTIME.block_on(async {
+            let nats = self.0.connect().await;
+            let scope = live_crew::store::Scope::Shard { number: 0, of: 1 };
+            live_crew::store::JetStreamStore::take_over(nats, scope, "test").await.unwrap()
+        })
     }
 }
 

@@ -10,7 +10,7 @@ mod snapshots;
 mod tag;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
@@ -73,6 +73,8 @@ pub struct JetStreamStore {
     /// Without one it is open for reading.
     fence: Option<Fence>,
     known: HashMap<StreamId, Known>,
+    /// Streams whose last write came through without saying where it is.
+    forgotten: HashSet<StreamId>,
     /// Whether all streams of the scope are known.
     is_listed: bool,
     journal: String,
@@ -96,8 +98,16 @@ impl JetStreamStore {
         let journal = format!("{} at {}", Layout::LOG, nats.servers());
         let log = crate::nats::stream(&nats, Layout::LOG).await;
         let log = log.map_err(|error| failed(&journal, "opening it", error))?;
-        let known = HashMap::new();
-        Ok(Self { nats, log, scope, fence: None, known, is_listed: false, journal })
+        Ok(Self {
+            nats,
+            log,
+            scope,
+            fence: None,
+            known: HashMap::new(),
+            forgotten: HashSet::new(),
+            is_listed: false,
+            journal,
+        })
     }
 
     /// Opens the journals of a scope for writing. From now on whoever wrote for it before cannot

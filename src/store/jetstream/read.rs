@@ -32,14 +32,16 @@ impl JetStreamStore {
         super::failed(&self.journal, "reading", error)
     }
 
-    /// Learns what there is of one stream.
+    /// Makes sure that it is known what there is of a stream.
     pub(super) async fn learn(&mut self, stream: &StreamId) -> Result<(), StoreError> {
-        if self.known.contains_key(stream) && (self.fence.is_some() || self.is_listed) {
-            return Ok(());
+        if !self.is_listed {
+            self.list().await?;
         }
-        let found = self.look_up(Some(stream)).await?;
-        self.known.insert(stream.clone(), Known::default());
-        self.known.extend(found);
+        if self.forgotten.remove(stream) {
+            let found = self.look_up(Some(stream)).await?;
+            self.known.extend(found);
+        }
+        self.known.entry(stream.clone()).or_default();
         Ok(())
     }
 

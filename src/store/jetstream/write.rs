@@ -42,7 +42,7 @@ impl JetStreamStore {
         check_frames(&frames)?;
         let (mut messages, mut written) = (Vec::new(), Vec::<Written>::new());
         for frame in &frames {
-            if !self.known.contains_key(&frame.stream) {
+            if !self.known.contains_key(&frame.stream) || !self.forgotten.is_empty() {
                 self.learn(&frame.stream).await?;
             }
             // A stream may have several frames in one write: each follows the one before it.
@@ -192,8 +192,7 @@ impl JetStreamStore {
         for one in written {
             let at = stored.and_then(|stored| stored.get(shift + one.place - 1));
             let Some(&at) = at else {
-                // It is learnt again when it is needed.
-                self.known.remove(&one.stream);
+                self.forgotten.insert(one.stream.clone());
                 continue;
             };
             let known = self.known.entry(one.stream.clone()).or_default();
