@@ -3,6 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
+//! | `place`, `nats`, `distributed` | streams on NATS, and a session over them |
 //! | `crews`, `run`, `attempt` | crews that are Python code, their runs, and those run again |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
@@ -19,6 +20,7 @@ mod bodies;
 mod changes;
 mod context;
 mod crews;
+mod distributed;
 mod errors;
 mod event;
 mod events;
@@ -29,8 +31,10 @@ mod journal;
 mod json;
 mod model;
 mod models_error;
+mod nats;
 mod output;
 mod payload;
+mod place;
 mod plan;
 mod pulse;
 mod run;
@@ -57,6 +61,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<bodies::Bodies>()?;
     module.add_class::<context::RunContext>()?;
     module.add_class::<journal::Journal>()?;
+    module.add_class::<place::PyPlace>()?;
     module.add_class::<plan::Plan>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<session::Session>()?;

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::bodies::Bodies;
-use crate::transport::{Channel, FileSink, Outgoing, Sink, TransportError};
+use crate::transport::{Channel, FileSink, NatsSink, Outgoing, Sink, TransportError};
 
 /// Errors and refusals kept for the result; more are only counted.
 const KEPT_PROBLEMS: usize = 1_000;
@@ -37,11 +37,15 @@ pub(super) struct Counts {
 
 /// Shared between a session and its sink.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Mouth(Arc<Mutex<Said>>);
+pub(super) struct Mouth {
+    said: Arc<Mutex<Said>>,
+    /// One batch is relayed at a time, also where several runtimes speak.
+    relaying: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl Mouth {
     pub(super) fn said(&self) -> MutexGuard<'_, Said> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,6 +55,7 @@ pub(super) struct Output {
     /// Whether actions are kept for Python.
     pub(super) keep: bool,
     pub(super) file: Option<FileSink>,
+    pub(super) nats: Option<NatsSink>,
     /// Whether a Python object publishes what is said.
     pub(super) relay: bool,
 }
@@ -60,7 +65,11 @@ impl Sink for Output {
         if let Some(file) = &mut self.file {
             file.publish(batch).await?;
         }
+        if let Some(nats) = &mut self.nats {
+            nats.publish(batch).await?;
+        }
         if self.relay {
+            let _turn = self.mouth.relaying.lock().await;
             let (done, wait) = oneshot::channel();
             self.mouth.said().relay = Some((batch.to_vec(), done));
             // Python looks after every step, so nobody needs to be woken.

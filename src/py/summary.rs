@@ -55,6 +55,16 @@ impl Summary {
         Self { ending, counters: runtime.counters().0, streams }
     }
 
+    /// Both, where each is about streams of its own.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.counters.add(&other.counters);
+        self.streams.extend(other.streams);
+        if self.ending == Ending::Finished || other.ending == Ending::Aborted {
+            self.ending = other.ending;
+        }
+        self
+    }
+
     pub(super) fn to_python<'py>(
         &self,
         py: Python<'py>,

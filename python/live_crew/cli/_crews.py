@@ -52,6 +52,12 @@ def config_for_run(
     """
     named = None if journal is None else {"path": journal.absolute()}
     config = read_config(path, pace=pace, journal=named)
+    if config.transport.kind == "nats":
+        if config.journal.path is not None:
+            raise ConfigError(
+                "journals of streams on NATS are kept there; leave out `journal.path` and `-j`"
+            )
+        return config, lambda: None
     if config.journal.path is not None:
         return config, partial(tell_if_used, Path(config.journal.path))
     config = read_config(path, pace=pace, journal={"path": DEFAULT.absolute()})

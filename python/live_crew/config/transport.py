@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, model_validator
 
-from ._fields import Choice, Section, Text, refuse, refuse_parts
+from ._fields import Choice, Section, Text, Whole, refuse, refuse_parts
 from ._suggest import closest, one_of, shown
 from ._yaml import Where
 
@@ -87,6 +87,13 @@ class NatsTransport(Section):
     creds: _SecretPath | None = Field(default=None, description="credentials file to sign in with")
     nkey: _SecretPath | None = Field(default=None, description="file of the seed to sign in with")
     tls: NatsTls | None = Field(default=None, description="files for connections with TLS")
+
+    shards: Annotated[int, Whole(1, 64)] = Field(default=8, description="parts of all streams")
+    replicas: Annotated[int, Whole(1, 5)] = Field(default=1, description="copies servers keep")
+
+    def address(self) -> dict[str, Any]:
+        """Where to connect and how to sign in, for the core; secrets as they are."""
+        return {"url": list(self.url)}
 
     @model_validator(mode="after")
     def _go_together(self) -> "NatsTransport":
