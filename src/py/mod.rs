@@ -7,6 +7,7 @@
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
 //! | `plan`, `spec` | crews and settings as Python declares them |
+//! | `nats` | the section of NATS, and what there is to ask of a server |
 //! | `template` | templates, and text that a model wrote |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
 //! | `event`, `action`, `events` | the models; `model`, `fields`, `payload`, `time` are what they share |
@@ -29,6 +30,7 @@ mod journal;
 mod json;
 mod model;
 mod models_error;
+mod nats;
 mod output;
 mod payload;
 mod plan;
@@ -51,6 +53,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event::register(module)?;
     events::register(module)?;
     fields::register(module)?;
+    nats::register(module)?;
     payload::register(module)?;
     time::register(module)?;
     module.add_class::<attempt::Attempt>()?;
