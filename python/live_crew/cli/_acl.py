@@ -102,8 +102,9 @@ def _scheduler() -> Iterator[str]:
         yield from (f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>")
         for verb in ("CREATE", "INFO", "DELETE", "MSG.NEXT"):
             yield f"$JS.API.CONSUMER.{verb}.{stream}.>"
-        yield f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.*"
-        yield f"$JS.ACK.{stream}.>"
+        yield f"$JS.API.CONSUMER.CREATE.{stream}"
+        # What it took, and how fast a watch of a bucket may go.
+        yield from (f"$JS.ACK.{stream}.>", f"$JS.FC.{stream}.>")
 
 
 def _runner(crew: str) -> Iterator[str]:
@@ -135,8 +136,11 @@ def block(members: Sequence[User]) -> str:
             lines += ["    jetstream: enabled", *_list("exports", _exports(others))]
         else:
             lines += _list("imports", _imports(user))
-        lines += _list("users", [_login(user)])
-        lines.append("  }")
+        name, password = _quoted(user.name), _quoted(user.password)
+        lines.append(f"    users: [{{ user: {name}, password: {password}, permissions: {{")
+        lines += _list("publish", map(_quoted, user.publish))
+        lines += _list("subscribe", map(_quoted, (user.inbox, *user.listen)))
+        lines += ["    } }]", "  }"]
     return "\n".join([*lines, "}"])
 
 
@@ -157,14 +161,6 @@ def _imports(user: User) -> Iterator[str]:
     for sort, subjects in (("service", user.publish), ("stream", user.listen)):
         for subject in subjects:
             yield f"{{{sort}: {{account: {_HOME}, subject: {_quoted(subject)}}}}}"
-
-
-def _login(user: User) -> str:
-    publish = ", ".join(map(_quoted, user.publish))
-    listen = ", ".join(map(_quoted, (user.inbox, *user.listen)))
-    allowed = f"publish: {{allow: [{publish}]}}, subscribe: {{allow: [{listen}]}}"
-    name, password = _quoted(user.name), _quoted(user.password)
-    return f"{{user: {name}, password: {password}, permissions: {{{allowed}}}}}"
 
 
 def _list(key: str, items: Iterable[str]) -> list[str]:

@@ -68,10 +68,11 @@ def _together(found: Mapping[str, Any]) -> Finding:
 
 def _room(found: Mapping[str, Any], transport: NatsTransport) -> Iterator[Finding]:
     storage, streams = found["max_storage"], found["max_streams"]
-    room = "without a limit" if storage is None else f"of {_size(storage)}"
-    number = "any number of" if streams is None else str(streams)
-    said = f"{_size(found['storage'])} kept {room}; {number} streams; messages of at most "
-    yield Finding("limits", "ok", said + _size(found["max_payload"]))
+    room = "any number of bytes" if storage is None else _size(storage)
+    number = "any number of streams" if streams is None else f"{streams} streams"
+    message = f"messages of {_size(found['max_payload'])}"
+    said = f"{room}, of which {_size(found['storage'])} are taken; {number}; {message}"
+    yield Finding("limits", "ok", said)
     if transport.replicas > 1 and not found["cluster"]:
         said = f"`replicas: {transport.replicas}` needs a cluster, and this server is alone; use 1"
         yield Finding("replicas", "bad", said)

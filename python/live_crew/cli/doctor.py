@@ -194,7 +194,9 @@ def _self_test() -> Finding:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal.db"
         try:
-            orchestrator = Orchestrator(journal=path, pace="virtual")
+            # What the environment says of a real run has nothing to do with this one.
+            alone = {"transport": "memory", "kv_backend": "memory"}
+            orchestrator = Orchestrator(journal=path, pace="virtual", **alone)
             orchestrator.register_handler(echo)
             event = {
                 "ts": "2026-01-01T00:00:00Z",

@@ -74,7 +74,7 @@ def create(client, crew, filtered):
 class TestFile:
     def test_passwords_are_made_and_shown_once(self, acl):
         first, second = acl(), acl()
-        found = [re.findall(r'password: "(.*)"', told.stdout) for told in (first, second)]
+        found = [re.findall(r'password: "(.*?)"', told.stdout) for told in (first, second)]
         assert len(set(found[0] + found[1])) == 2 * len(USERS)
         assert all(len(password) >= 32 for password in found[0])
         assert "shown this once" in first.stderr

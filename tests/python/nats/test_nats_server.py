@@ -143,6 +143,14 @@ class TestDoctor:
         assert state == "bad"
         assert "does not answer as one" in said
 
+    def test_secrets_may_come_from_the_environment(self, findings, start_nats, monkeypatch):
+        server = start_nats('authorization { users = [{user: me, password: "hush"}] }')
+        monkeypatch.setenv("LIVE_CREW_TRANSPORT__PASSWORD", "hush")
+        found = findings(server, more=", user: me")
+        assert found["transport"][0][1].endswith("without TLS: user and password")
+        assert found["self-test"][0][0] == "ok"
+        assert "hush" not in str(found)
+
     def test_an_old_server_and_too_many_copies(self, findings, start_nats):
         found = findings(start_nats(version="2.11.1"), more=", replicas: 3")
         assert found["server version"][0][0] == "note"
