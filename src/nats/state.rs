@@ -70,7 +70,6 @@ impl Health {
             Event::Disconnected => self.become_state(State::Disconnected),
             Event::Closed => self.become_state(State::Closed),
             Event::LameDuckMode => info!(servers = self.servers, "NATS server is about to stop"),
-            Event::Draining => {}
             Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => {
                 if let Some(times) = count(&self.slow) {
                     warn!(servers = self.servers, times, "messages lost: read too slowly");
@@ -87,7 +86,8 @@ impl Health {
                     self.become_state(State::SignInRefused);
                 }
             }
-            Event::ClientError(ClientError::MaxReconnects | ClientError::ServerNotInPool) => {}
+            Event::Draining
+            | Event::ClientError(ClientError::MaxReconnects | ClientError::ServerNotInPool) => {}
         }
     }
 

@@ -86,7 +86,8 @@ fn read(text: &str) -> Result<(ServerAddr, Option<SignIn>), NatsError> {
         return Err(broken(text, &why, "use `nats://` or `tls://`"));
     }
     let mut url = server.into_inner();
-    let is_plain = matches!(url.path(), "" | "/") && url.query().or(url.fragment()).is_none();
+    let is_bare = url.query().is_none() && url.fragment().is_none();
+    let is_plain = is_bare && matches!(url.path(), "" | "/");
     if !is_plain || url.host_str().is_none_or(str::is_empty) {
         let fix =
             "write `nats://host:4222`, and `/`, `?`, `#` of a password as `%2F`, `%3F`, `%23`";
