@@ -27,6 +27,7 @@ __all__ = [
     "__version__",
     "check_crew",
     "check_kind",
+    "check_server",
     "read_events",
     "slice_index",
 ]
@@ -260,6 +261,12 @@ def read_events(path: str) -> list[Event[Any]]:
 
 def check_kind(kind: object) -> None:
     """Refuses what is no kind of events or actions."""
+
+def check_server(address: Mapping[str, Any]) -> dict[str, Any]:
+    """What a server of NATS is, can do and has; `address` is that of a `NatsTransport`.
+
+    Raises `TransportError` if there is no connection, or the server will not do.
+    """
 
 def check_crew(crew: object) -> None:
     """Refuses what is no name of a crew."""

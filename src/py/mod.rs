@@ -3,7 +3,8 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
-//! | `place`, `nats`, `distributed` | streams on NATS, and a session over them |
+//! | `place`, `distributed` | streams on NATS, and a session over them |
+//! | `nats` | the section of NATS, and what there is to ask of a server |
 //! | `crews`, `run`, `attempt` | crews that are Python code, their runs, and those run again |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
@@ -55,6 +56,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event::register(module)?;
     events::register(module)?;
     fields::register(module)?;
+    nats::register(module)?;
     payload::register(module)?;
     time::register(module)?;
     module.add_class::<attempt::Attempt>()?;

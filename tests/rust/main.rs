@@ -4,6 +4,8 @@
 mod architecture;
 mod inspect;
 mod model;
+#[cfg(feature = "nats")]
+mod nats_reconnect;
 mod properties;
 mod rules;
 mod runtime;

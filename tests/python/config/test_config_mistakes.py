@@ -68,6 +68,30 @@ Write = Callable[..., Path]
             "1:42: transport.creds: is a second way to sign in beside `token`; remove one",
         ),
         (
+            "transport: {kind: nats, token: a, url: 'nats://me@h'}",
+            "1:40: transport.url[0]: has credentials in it, beside `token`; remove one",
+        ),
+        (
+            "transport: {kind: nats, url: 'ws://h'}",
+            "1:30: transport.url[0]: `ws://h` is no address of a server; write `nats://host:4222`",
+        ),
+        (
+            "transport: {kind: nats, shards: 65}",
+            "1:33: transport.shards: 65 is more than 64; use 1 to 64",
+        ),
+        (
+            "transport: {kind: nats, replicas: 0}",
+            "1:35: transport.replicas: 0 is less than 1; use 1 to 5 (copies)",
+        ),
+        (
+            "transport: {kind: nats, role: runer}",
+            "1:31: transport.role: `runer` is none of `both`, `scheduler` or `runner`; did you mean `runner`?",
+        ),
+        (
+            "transport: {kind: nats, lease_s: 61}",
+            "1:34: transport.lease_s: 61 is more than 60; use 1 to 60 (seconds)",
+        ),
+        (
             "transport: {kind: nats, tls: {cert: a}}",
             "1:30: transport.tls: `cert` and `key` go together; add `key`",
         ),
