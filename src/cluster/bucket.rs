@@ -131,10 +131,8 @@ impl Bucket {
         let ask = serde_json::json!({ "multi_last": subjects, "batch": 1_000 }).to_string();
         let client = self.nats.client();
         let inbox = client.new_inbox();
-        let mut answers = client
-            .subscribe(inbox.clone())
-            .await
-            .map_err(|error| unanswered(error.to_string()))?;
+        let mut answers =
+            client.subscribe(inbox.clone()).await.map_err(|error| unanswered(error.to_string()))?;
         let subject = format!("$JS.API.DIRECT.GET.KV_{}", self.name);
         let sent = client.publish_with_reply(subject, inbox, ask.into()).await;
         sent.map_err(|error| unanswered(error.to_string()))?;
@@ -155,7 +153,8 @@ impl Bucket {
             let (Some(key), Some(sequence)) = (key, sequence) else {
                 return Err(unanswered("an answer without subject and sequence".to_owned()));
             };
-            let is_gone = header("KV-Operation").is_some() || header("Nats-Marker-Reason").is_some();
+            let is_gone =
+                header("KV-Operation").is_some() || header("Nats-Marker-Reason").is_some();
             let value = (!is_gone).then_some(answer.payload);
             entries.insert(key.to_owned(), Entry { sequence, value });
         }

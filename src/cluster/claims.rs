@@ -10,33 +10,12 @@ use super::{
     lease::{Held, Holder, Moment, Seen},
     nodes::Nodes,
     shards::ranking,
+    told::Told,
 };
 use crate::store::Scope;
 
 /// Scopes handed over at a time for the sake of balance: each is drained, and its events wait.
 const MOVES: usize = 2;
-
-/// What a process may run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Role {
-    /// Its share of all shards, among all processes with this role.
-    Shards,
-    /// These streams, each as soon as nobody else does.
-    Streams(Vec<crate::engine::StreamId>),
-}
-
-/// What a session is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// Run it from now on: take over its journal and open a runtime.
-    Owned(Scope),
-    /// Drain it, close it, then say [`released`](super::KeeperHandle::released): another process
-    /// is to go on.
-    Release(Scope),
-    /// Abort it, then say [`released`](super::KeeperHandle::released): another process may have
-    /// taken it already. It is not owned again before that.
-    Lost(Scope),
-}
 
 /// A question for the server. The answer comes back through [`Claims::answered`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,8 +89,7 @@ enum State {
 impl Claims {
     pub(super) fn new(me: Holder, scopes: Vec<(String, Scope)>, balances: bool) -> Self {
         let ttl = Duration::from_millis(me.ttl_ms);
-        let claim =
-            |scope| Claim { scope, seen: None, state: State::Free, is_put_down: false };
+        let claim = |scope| Claim { scope, seen: None, state: State::Free, is_put_down: false };
         Self {
             me,
             ttl,
@@ -288,7 +266,8 @@ impl Claims {
                 }
                 // Not at once: who should have it may have just failed to keep it.
                 (State::Held(held), _) if now >= held.taken + self.ttl / 2 && moves > 0 => {
-                    if place(&live, key, &self.me.node, self.balances).is_some_and(|place| place > 0)
+                    if place(&live, key, &self.me.node, self.balances)
+                        .is_some_and(|place| place > 0)
                     {
                         moves -= 1;
                         claim.hand_over(&mut self.told);
@@ -325,13 +304,7 @@ fn place(live: &[&str], key: &str, me: &str, balances: bool) -> Option<u32> {
 }
 
 /// The first in the ranking takes what is free at once, the others if it does not.
-fn is_ours_to_take(
-    now: Moment,
-    ttl: Duration,
-    seen: &Seen,
-    me: &str,
-    place: Option<u32>,
-) -> bool {
+fn is_ours_to_take(now: Moment, ttl: Duration, seen: &Seen, me: &str, place: Option<u32>) -> bool {
     // A lease of our own that we do not hold: an answer was lost.
     let is_own = seen.holder.as_ref().is_some_and(|holder| holder.node == me);
     let free = if is_own { Some(seen.since) } else { seen.free_since() };
@@ -373,3 +346,7 @@ impl Claim {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "claims_tests.rs"]
+mod tests;

@@ -10,14 +10,14 @@ use futures_util::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
 
 use super::{
     bucket::{Bucket, Entry},
-    claims::{Ask, Claims, Role, Told},
+    claims::{Ask, Claims},
     lease::{Holder, Moment},
+    told::{Role, Told},
 };
 use crate::{
     nats::{Connection, Layout, NatsError},
@@ -98,7 +98,7 @@ impl Keeper {
         who: &str,
         role: Role,
         lease: Duration,
-    ) -> Result<(KeeperHandle, mpsc::UnboundedReceiver<Told>, JoinHandle<()>), NatsError> {
+    ) -> Result<(KeeperHandle, mpsc::UnboundedReceiver<Told>), NatsError> {
         let leases = Bucket::open(nats, LEASES, layout.replicas).await?;
         let nodes = Bucket::open(nats, NODES, layout.replicas).await?;
         // The server counts in whole seconds; all others have to count as it does.
@@ -117,28 +117,33 @@ impl Keeper {
             asked: FuturesUnordered::new(),
             told,
         };
-        let task = tokio::spawn(keeper.keep(commands));
-        Ok((KeeperHandle(command), tells, task))
+        // It ends when it is stopped, which waits for it, or with the last handle.
+        tokio::spawn(keeper.keep(commands));
+        Ok((KeeperHandle(command), tells))
     }
 
     async fn keep(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut waiting = Vec::new();
         let (mut next_look, mut is_looking) = (Instant::now(), false);
+        let mut decides = true;
         loop {
             if !is_looking && Instant::now() >= next_look {
                 is_looking = true;
                 self.look();
             }
-            self.decide();
+            // Not after each answer: what was refused would be asked again at once, for nothing
+            // new is known before the next look.
+            if std::mem::replace(&mut decides, true) {
+                self.decide();
+            }
+            self.tell();
             if self.claims.is_over() {
                 break;
             }
             let end = self.claims.next_end().map(|end| self.began + end);
-            let look = (!is_looking).then_some(next_look);
-            let wake = end.into_iter().chain(look).min().unwrap_or_else(|| {
-                // A look is under way and ends in time.
-                Instant::now() + self.look_every
-            });
+            // A look that is under way ends by itself.
+            let look = if is_looking { Instant::now() + self.look_every } else { next_look };
+            let wake = end.map_or(look, |end| end.min(look));
             // Cancel-safe: channels and streams lose nothing, and sleeps hold nothing.
             tokio::select! {
                 biased;
@@ -152,7 +157,10 @@ impl Keeper {
                     None => return,
                 },
                 Some(answer) = self.asked.next() => match answer {
-                    Answer::Asked(sent, ask, answer) => self.answered(sent, &ask, answer),
+                    Answer::Asked(sent, ask, answer) => {
+                        decides = false;
+                        self.answered(sent, &ask, answer);
+                    }
                     Answer::Looked(looked) => {
                         is_looking = false;
                         next_look = Instant::now() + self.look_every;
@@ -217,13 +225,16 @@ impl Keeper {
             let question = self.ask(ask.clone());
             let patience = self.patience();
             let answer = async move {
-                let answer = timeout(patience, question).await.unwrap_or_else(|_| {
-                    Err(NatsError::unanswered("a lease", "it took too long"))
-                });
+                let answer = timeout(patience, question)
+                    .await
+                    .unwrap_or_else(|_| Err(NatsError::unanswered("a lease", "it took too long")));
                 Answer::Asked(sent, ask, answer)
             };
             self.asked.push(answer.boxed());
         }
+    }
+
+    fn tell(&mut self) {
         while let Some(told) = self.claims.poll_told() {
             tracing::info!(?told, who = self.claims.me.who, "lease");
             // Without a session nothing runs that could be told.

@@ -43,7 +43,8 @@ pub(super) struct Seen {
 impl Seen {
     /// Takes in what a look found.
     pub(super) fn look(&mut self, now: Moment, entry: Option<&Entry>) {
-        let (sequence, value) = entry.map_or((0, None), |entry| (entry.sequence, entry.value.as_ref()));
+        let (sequence, value) =
+            entry.map_or((0, None), |entry| (entry.sequence, entry.value.as_ref()));
         // An answer that was on its way while somebody wrote tells nothing new.
         let is_old = sequence != 0 && sequence < self.sequence;
         if is_old || (sequence == self.sequence && self.holder.is_some() == value.is_some()) {

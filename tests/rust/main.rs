@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod architecture;
+#[cfg(feature = "nats")]
+mod cluster;
 mod inspect;
 mod model;
 mod properties;
 mod rules;
 mod runtime;
+#[cfg(feature = "nats")]
+mod servers;
 mod sim;
 mod simulator;
 #[cfg(feature = "sqlite")]
