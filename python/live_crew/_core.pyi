@@ -393,8 +393,11 @@ class Nats:
         address: Mapping[str, Any],
         *,
         stream: str | None = None,
+        crews: set[str] | None = None,
         shards: int = 8,
         replicas: int = 1,
+        role: str = "both",
+        lease_s: int = 3,
     ) -> Self: ...
     def publish(self, events: list[Event[Any]]) -> None:
         """Sends events to their streams and waits until the server has them."""

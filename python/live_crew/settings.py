@@ -100,15 +100,18 @@ class Settings:
             return self.place(stream)
         return str(transport.path) if transport.kind == "file" and transport.path else None
 
-    def place(self, stream: str | None = None) -> Nats:
-        """The streams on NATS, or one of them."""
+    def place(self, stream: str | None = None, crews: set[str] | None = None) -> Nats:
+        """The streams on NATS, or one of them; `crews` are those that run in this process."""
         transport = self.config.transport
         assert transport.kind == "nats"  # noqa: S101 (whoever calls this has looked)
         return Nats(
             transport.address(),
             stream=stream,
+            crews=crews,
             shards=transport.shards,
             replicas=transport.replicas,
+            role=transport.role,
+            lease_s=transport.lease_s,
         )
 
     def open_journal(self) -> Journal:

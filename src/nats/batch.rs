@@ -40,8 +40,6 @@ pub struct Fence {
 struct Reply {
     #[serde(default)]
     seq: u64,
-    #[serde(default)]
-    duplicate: bool,
     error: Option<async_nats::jetstream::Error>,
 }
 
@@ -123,6 +121,5 @@ async fn ask(
     if let Some(error) = reply.error {
         return Err(NatsError::refused(doing, &error));
     }
-    let _known = reply.duplicate;
     Ok(reply.seq)
 }

@@ -94,8 +94,8 @@ impl Journal {
 
     /// The journals that sessions on NATS write there.
     #[staticmethod]
-    fn nats(place: PyRef<'_, PyPlace>) -> Self {
-        Self { home: Home::Nats(Arc::clone(&place.0)) }
+    fn nats(place: &Bound<'_, PyPlace>) -> Self {
+        Self { home: Home::Nats(Arc::clone(&place.get().0)) }
     }
 
     /// Whether sessions on NATS write it there.

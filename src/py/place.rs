@@ -1,13 +1,14 @@
 //! Streams on NATS: where they are, which of them, and what a session does with them.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyList};
 use tokio::sync::OnceCell;
 
 use super::{errors::transport_error, event::Event, io::block_on, nats::read_address};
 use crate::{
-    engine::{Limits, StreamId},
+    cluster::Role,
+    engine::{CrewName, Limits, StreamId},
     nats::{Address, Connection, Layout, NatsError, subjects},
     runtime::RuntimeError,
     store::{JetStreamStore, Scope},
@@ -27,6 +28,12 @@ pub(super) struct Place {
     pub(super) only: Option<StreamId>,
     /// What this process is called in terms and leases.
     pub(super) who: String,
+    /// How long a scheduler that is gone keeps its parts.
+    pub(super) lease: Duration,
+    /// The crews it runs; absent: all.
+    here: Option<BTreeSet<String>>,
+    schedules: bool,
+    runs: bool,
     connection: OnceCell<Connection>,
 }
 
@@ -41,13 +48,19 @@ impl Place {
         self.connection.get_or_try_init(make).await.cloned()
     }
 
-    /// The parts of which one scheduler each takes care.
-    pub(super) fn scopes(&self) -> Vec<Scope> {
-        let of = self.layout.shards;
-        match &self.only {
-            Some(stream) => vec![Scope::Stream(stream.clone())],
-            None => (0..of).map(|number| Scope::Shard { number, of }).collect(),
-        }
+    /// Whether this process schedules, and whether it does runs for others.
+    pub(super) fn tasks(&self) -> (bool, bool) {
+        (self.schedules, self.runs)
+    }
+
+    /// The parts it may schedule.
+    pub(super) fn role(&self) -> Role {
+        self.only.clone().map_or(Role::Shards, |stream| Role::Streams(vec![stream]))
+    }
+
+    /// Whether a crew is run by this process.
+    pub(super) fn has(&self, crew: &CrewName) -> bool {
+        self.here.as_ref().is_none_or(|here| here.contains(crew.as_str()))
     }
 
     /// The journals, to be read.
@@ -70,12 +83,16 @@ pub(super) fn unreachable(error: &NatsError) -> RuntimeError {
 #[pymethods]
 impl PyPlace {
     #[new]
-    #[pyo3(signature = (address, *, stream = None, shards = 8, replicas = 1))]
+    #[pyo3(signature = (address, *, stream = None, crews = None, shards = 8, replicas = 1, role = "both", lease_s = 3))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, all of one call in Python")]
     fn new(
         address: &Bound<'_, PyAny>,
         stream: Option<&str>,
+        crews: Option<BTreeSet<String>>,
         shards: u32,
         replicas: usize,
+        role: &str,
+        lease_s: u64,
     ) -> PyResult<Self> {
         let only = stream.map(StreamId::new).transpose();
         let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
@@ -84,6 +101,10 @@ impl PyPlace {
             layout: Layout { replicas, shards: shards.max(1), ..Layout::default() },
             only: only.map_err(|error| PyValueError::new_err(error.to_string()))?,
             who: format!("{}-{}", host.unwrap_or_else(|| "host".into()), std::process::id()),
+            lease: Duration::from_secs(lease_s),
+            here: crews,
+            schedules: role != "runner",
+            runs: role != "scheduler",
             connection: OnceCell::new(),
         })))
     }

@@ -55,6 +55,11 @@ impl Summary {
         Self { ending, counters: runtime.counters().0, streams }
     }
 
+    /// That of a session that ran nothing.
+    pub(super) fn nothing(ending: Ending) -> Self {
+        Self { ending, counters: Counters::default(), streams: BTreeMap::new() }
+    }
+
     /// Both, where each is about streams of its own.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.counters.add(&other.counters);

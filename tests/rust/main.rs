@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod architecture;
+#[cfg(feature = "nats")]
+mod cluster;
 mod inspect;
 mod model;
 #[cfg(feature = "nats")]

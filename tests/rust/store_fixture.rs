@@ -59,15 +59,22 @@ impl Journal for OnDisk {
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     #[cfg(feature = "nats")]
-    let _entered = crate::servers::RUNTIME.enter();
+    let _entered = RUNTIME.enter();
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
         #[cfg(feature = "nats")]
-        Poll::Pending => crate::servers::RUNTIME.block_on(future),
+        Poll::Pending => RUNTIME.block_on(future),
         #[cfg(not(feature = "nats"))]
         Poll::Pending => panic!("a store did not complete at once"),
     }
 }
+
+/// What drives clients in tests that are not async themselves.
+#[cfg(feature = "nats")]
+pub(crate) static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> =
+    std::sync::LazyLock::new(|| {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+    });
 
 #[cfg(feature = "nats")]
 pub(crate) struct InJetStream(crate::servers::NatsServer);
@@ -83,8 +90,11 @@ impl Default for InJetStream {
 impl Journal for InJetStream {
     type Store = live_crew::store::JetStreamStore;
     fn open(&self) -> Self::Store {
-        crate::servers::RUNTIME.block_on(async {
-            let nats = self.0.connect().await;
+        RUNTIME.block_on(async {
+            let servers = vec![self.0.url()];
+            let address = live_crew::nats::Address { servers, ..Default::default() };
+            let nats = live_crew::nats::Connection::open(&address).await.unwrap();
+            live_crew::nats::Layout::default().ensure(&nats).await.unwrap();
             let scope = live_crew::store::Scope::Shard { number: 0, of: 1 };
             live_crew::store::JetStreamStore::take_over(nats, scope, "test").await.unwrap()
         })

@@ -23,6 +23,7 @@ from live_crew.participants import participants_of
 __all__ = [
     "SELECTOR",
     "config_for_run",
+    "crews_here",
     "folder_of",
     "handlers_named",
     "load_problems",
@@ -76,7 +77,8 @@ def make_orchestrator(
     """An orchestrator with the crews that are configured, named and selected."""
     named = handlers_named(handlers or ())
     whole = config
-    config, named = _select(whole, named)
+    if config.transport.kind != "nats":
+        config, named = _select(whole, named)
     given = {} if actions is None else {"transport": actions}
     try:
         orchestrator = Orchestrator(config=config, **given)
@@ -93,6 +95,15 @@ def make_orchestrator(
         )
     plan_of(orchestrator, config)
     return orchestrator
+
+
+def crews_here(config: LiveConfig, handlers: Sequence[str] | None) -> set[str] | None:
+    """The crews that run in this process, where others may run elsewhere; all if none is chosen."""
+    if not os.environ.get(SELECTOR):
+        return None
+    named = handlers_named(handlers or ())
+    chosen, kept = _select(config, named, alone=False)
+    return {crew.name for crew in chosen.crews} | {handler.name for handler in kept}
 
 
 def plan_of(orchestrator: Orchestrator, config: LiveConfig) -> Plan:
@@ -184,9 +195,9 @@ def _handlers_in(name: str, option: str) -> list[Handler[..., Any]]:
 
 
 def _select(
-    config: LiveConfig, handlers: list[Handler[..., Any]]
+    config: LiveConfig, handlers: list[Handler[..., Any]], *, alone: bool = True
 ) -> tuple[LiveConfig, list[Handler[..., Any]]]:
-    """Only the crews that `LIVE_CREW_SELECTOR` matches, if it is set."""
+    """Only the crews that `LIVE_CREW_SELECTOR` matches; `alone` they must need no other."""
     pattern = os.environ.get(SELECTOR)
     if not pattern:
         return config, handlers
@@ -203,7 +214,7 @@ def _select(
     if names and not kept:
         known = ", ".join(f"`{name}`" for name in sorted(names))
         raise ConfigError(f"{SELECTOR}: `{pattern}` matches no crew; there are {known}")
-    for crew in crews:
+    for crew in crews if alone else ():
         for need in crew.runtime.needs:
             if isinstance(need, CrewNeed) and need.crew in names - kept:
                 both = "|".join(sorted({*kept, need.crew}))

@@ -10,7 +10,7 @@ import typer
 
 from live_crew._core import Nats
 from live_crew.cli._actions import lines_of, whole_errors
-from live_crew.cli._crews import config_for_run, make_orchestrator
+from live_crew.cli._crews import config_for_run, crews_here, make_orchestrator
 from live_crew.cli._live import Live
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
 from live_crew.cli._out import document, note
@@ -64,7 +64,7 @@ def run(
         if followed is not None:
             source = stack.enter_context(follow(followed, stream))
         elif settings.transport.kind == "nats":
-            source = Settings(settings).place(stream)
+            source = Settings(settings).place(stream, crews_here(settings, handlers))
             note(f"live on {' and '.join(settings.transport.url)}; Ctrl-C ends")
         began = time.monotonic()
         live = Live(orchestrator, stream)

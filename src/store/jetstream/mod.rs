@@ -10,7 +10,7 @@ mod snapshots;
 mod tag;
 mod write;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
@@ -72,9 +72,9 @@ pub struct JetStreamStore {
     scope: Scope,
     /// Without one it is open for reading.
     fence: Option<Fence>,
-    known: HashMap<StreamId, Known>,
+    known: BTreeMap<StreamId, Known>,
     /// Streams whose last write came through without saying where it is.
-    forgotten: HashSet<StreamId>,
+    forgotten: BTreeSet<StreamId>,
     /// Whether all streams of the scope are known.
     is_listed: bool,
     journal: String,
@@ -103,8 +103,8 @@ impl JetStreamStore {
             log,
             scope,
             fence: None,
-            known: HashMap::new(),
-            forgotten: HashSet::new(),
+            known: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
             is_listed: false,
             journal,
         })

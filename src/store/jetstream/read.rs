@@ -1,5 +1,7 @@
 //! Finding and reading frames.
 
+use std::collections::BTreeMap;
+
 use async_nats::jetstream::{consumer::DeliverPolicy, stream::Stream};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -61,7 +63,6 @@ impl JetStreamStore {
                 all.push(known.head.summary(stream, false));
             }
         }
-        all.sort_by(|a, b| a.stream.cmp(&b.stream));
         Ok(all)
     }
 
@@ -69,11 +70,11 @@ impl JetStreamStore {
     async fn look_up(
         &self,
         only: Option<&StreamId>,
-    ) -> Result<std::collections::HashMap<StreamId, Known>, StoreError> {
+    ) -> Result<BTreeMap<StreamId, Known>, StoreError> {
         let all = |what: &str| vec![format!("live.*.{what}")];
         let frames = only.map_or_else(|| all("journal"), |one| vec![subjects::journal(one)]);
         let kept = only.map_or_else(|| all("snapshots"), |one| vec![subjects::snapshots(one)]);
-        let mut known = std::collections::HashMap::<StreamId, Known>::new();
+        let mut known = BTreeMap::<StreamId, Known>::new();
         let mut broken = None;
         let in_scope = |stored: &Stored| {
             subjects::stream_of(&stored.subject).filter(|stream| self.scope.has(stream))
@@ -113,10 +114,7 @@ impl JetStreamStore {
     }
 
     /// Where each stream begins: only one with snapshots can have been pruned.
-    async fn find_bases(
-        &self,
-        known: &mut std::collections::HashMap<StreamId, Known>,
-    ) -> Result<(), StoreError> {
+    async fn find_bases(&self, known: &mut BTreeMap<StreamId, Known>) -> Result<(), StoreError> {
         let mut asked = Vec::new();
         for (stream, known) in known.iter() {
             if !known.snapshots.is_empty() {
@@ -151,7 +149,7 @@ impl JetStreamStore {
 
     /// Where to begin reading what comes after a frame: the link and the place of a frame that is
     /// not beyond it.
-    fn start(&self, known: &Known, after: u64) -> (Link, u64) {
+    fn start(known: &Known, after: u64) -> (Link, u64) {
         let snapshot = known.snapshots.range(..=after).next_back();
         let snapshot = snapshot.map(|(_, (_, tag))| (tag.frame.link, tag.frame_at));
         let reading = known.reading.filter(|(link, _)| link.seq <= after);
@@ -172,7 +170,7 @@ impl JetStreamStore {
         if is_writer && after >= known.head.last.seq {
             return Ok(Vec::new());
         }
-        let (mut link, mut at) = self.start(known, after);
+        let (mut link, mut at) = Self::start(known, after);
         let (mut page, mut bytes) = (Vec::new(), 0_usize);
         while let Some(found) = self.next_frame(stream, link, at).await? {
             (link, at) = (found.tag.link, found.at);

@@ -1,6 +1,9 @@
 //! Frames and the actions that follow from them, stored as one.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use async_nats::HeaderMap;
 use bytes::{Bytes, BytesMut};
@@ -65,7 +68,14 @@ impl JetStreamStore {
             payload.extend_from_slice(&frame.body);
             let subject = subjects::journal(&frame.stream);
             let id = format!("{}-{}", frame.stream, hex(&head.last.sum));
-            self.parts(&subject, &id, (FRAME, tag.write()), payload.freeze(), after, &mut messages);
+            self.parts(
+                &subject,
+                &id,
+                (FRAME, tag.write()),
+                &payload.freeze(),
+                after,
+                &mut messages,
+            );
             written.push(Written {
                 stream: frame.stream.clone(),
                 head,
@@ -156,12 +166,11 @@ impl JetStreamStore {
                 Ok(false) if error.code() == Some(code::WRONG_LAST_SEQUENCE) => {
                     return Err(self.wrote(error));
                 }
-                Ok(false) => {}
                 Err(StoreError::Deposed { journal }) => {
                     return Err(StoreError::Deposed { journal });
                 }
                 Err(looking) if tries + 1 >= TRIES => return Err(looking),
-                Err(_) => {}
+                Ok(false) | Err(_) => {}
             }
             tracing::debug!(%error, tries, "a write is tried again");
             tokio::time::sleep(PAUSE * tries).await;
@@ -207,7 +216,7 @@ impl JetStreamStore {
         subject: &str,
         id: &str,
         (name, value): (&'static str, String),
-        payload: Bytes,
+        payload: &Bytes,
         after: Option<u64>,
         out: &mut Vec<Message>,
     ) {
@@ -236,7 +245,7 @@ impl JetStreamStore {
         riders: Vec<Rider>,
     ) -> Result<Vec<Rider>, StoreError> {
         let mut unsent = Vec::new();
-        let mut known = std::collections::HashMap::new();
+        let mut known = BTreeMap::new();
         for rider in riders {
             if !known.contains_key(&rider.stream) {
                 let ids = self.sent(&rider.stream).await?;
@@ -250,17 +259,14 @@ impl JetStreamStore {
     }
 
     /// The ids of the actions stored since the last snapshot.
-    async fn sent(
-        &mut self,
-        stream: &StreamId,
-    ) -> Result<std::collections::HashSet<String>, StoreError> {
+    async fn sent(&mut self, stream: &StreamId) -> Result<BTreeSet<String>, StoreError> {
         use async_nats::jetstream::consumer::DeliverPolicy;
         self.learn(stream).await?;
         let snapshot = self.known[stream].snapshots.last_key_value();
         // The frame of a snapshot comes after the actions that are stored with it.
         let from = snapshot
             .map_or(1, |(_, (_, tag))| tag.frame_at.saturating_sub(MAX_BATCH as u64).max(1));
-        let mut ids = std::collections::HashSet::new();
+        let mut ids = BTreeSet::new();
         let policy = DeliverPolicy::ByStartSequence { start_sequence: from };
         let scanned =
             crate::nats::scan(&self.log, vec![subjects::actions(stream)], policy, true, |stored| {

@@ -83,15 +83,13 @@ async fn send(
 
 /// The id of an action, or one made of what is said: a report comes again after a crash.
 fn id(message: &Outgoing) -> String {
-    match message.id {
-        Some(id) => id.to_string(),
-        None => {
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(message.channel.as_str().as_bytes());
-            hasher.update(&message.body);
-            hasher.finalize().to_hex()[..32].to_owned()
-        }
+    if let Some(id) = message.id {
+        return id.to_string();
     }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(message.channel.as_str().as_bytes());
+    hasher.update(&message.body);
+    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 fn failed(what: &str, error: impl std::fmt::Display) -> TransportError {
