@@ -7,6 +7,7 @@ Everything of CrewAI that is not its documented surface is reached through here 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import copy
 import logging
 import os
@@ -37,6 +38,7 @@ with warnings.catch_warnings():
     import crewai.utilities.file_store as _files
     from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task
     from crewai.core.providers.human_input import set_provider
+    from crewai.events.event_bus import crewai_event_bus as _bus
     from crewai.events.event_context import triggered_by_scope
     from crewai.events.event_listener import event_listener as _listener
     from crewai.events.stream_context import add_stream_sink
@@ -318,6 +320,16 @@ class _Nobody:
         return getattr(SyncHumanInputProvider(), name)
 
 
+def _start_bus() -> None:
+    """The event that starts the loop of CrewAI's bus has its run held by it for good.
+
+    Not when crewai is imported: a process that forks others must have no thread.
+    """
+    start = getattr(_bus, "_ensure_executor_initialized", None)
+    if start is not None:
+        contextvars.Context().run(start)
+
+
 @contextlib.contextmanager
 def scope(
     run: str, *, sink: Sink, before_call: Callable[[], None], note: str | None
@@ -336,6 +348,7 @@ def scope(
             return None
         return f"{step.payload}\n\n{note}" if step.payload else note
 
+    _start_bus()
     _is_ours.set(True)
     set_execution_uuid(run)
     set_suppress_console_output(True)
