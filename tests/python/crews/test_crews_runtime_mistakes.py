@@ -8,6 +8,7 @@ from live_crew.cli.validate import check
 
 CONFIG = "crews:\n  - runtime: a.runtime.yaml\n"
 PROMPT = "triggers: [a]\nuser_template: hi\n"
+NEEDS = "needs: [{type: crew, crew: a, offset: 0}]\n"
 MODELS = "number = 5\n\ndef makes():\n    return 5\n\ndef raises():\n    1 / 0\n"
 
 
@@ -100,7 +101,7 @@ def test_a_mistake_in_one_crew_hides_none_of_the_others(told):
             "  - runtime: b.runtime.yaml\n"
             "  - python: models:raises\n",
             "a.runtime.yaml": f"{PROMPT}trigers: [b]\n",
-            "b.runtime.yaml": f"{PROMPT}needs: [{{type: crew, crew: a, offset: 0}}]\nllm: {{script: nope.yaml}}\n",
+            "b.runtime.yaml": f"{PROMPT}{NEEDS}llm: {{script: nope.yaml}}\n",
             "desk/desk.runtime.yaml": "triggers: [a]\n",
             "desk/agents.yaml": "a: {role: r, goal: g, bakstory: b}\n",
             "desk/tasks.yaml": "t: {description: d, expected_output: e, agent: b}\n",

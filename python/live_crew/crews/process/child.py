@@ -63,6 +63,7 @@ class _Child:
             self._lane = lane.the_lane()
             self._work = work_of(self._spec)
             self._lane.submit(self._work.load()).result()
+            self._lane.submit(self._work.connect()).result()
         except BaseException as error:  # noqa: BLE001 (it goes to whoever asked for the crew)
             self.send("failed", failure_of(error))
             return 1
