@@ -52,6 +52,7 @@ with warnings.catch_warnings():
     from crewai_core.lock_store import set_lock_backend
     from crewai_core.printer import set_suppress_console_output
 
+    from live_crew.crews.staying import stay
     from live_crew.crews.tuning import tune
 
     try:
@@ -198,6 +199,7 @@ _prompt_in_one_pass()
 _skip_absent_files()
 _forget_tasks()
 tune(AgentExecutor)
+stay(AgentExecutor, _bus, _listener, _is_ours.get)
 take_back()
 
 
@@ -214,6 +216,20 @@ class _NoStore:
         return []
 
 
+_is_copying: ContextVar[bool] = ContextVar("live_crew_copying", default=False)
+
+
+def _open_no_store() -> None:
+    """Each copy of a crew would open that table, which is a database, before it is replaced."""
+    attribute = Crew.__private_attributes__["_task_output_handler"]
+    make = attribute.default_factory
+    if make is not None:
+        attribute.default_factory = lambda: _NoStore() if _is_copying.get() else make()
+
+
+_open_no_store()
+
+
 def is_crew(thing: object) -> bool:
     """Whether something is a `Crew`."""
     return isinstance(thing, Crew)
@@ -221,7 +237,11 @@ def is_crew(thing: object) -> bool:
 
 def fresh_copy(template: Crew) -> Crew:
     """A crew that shares nothing with the template that a run changes."""
-    crew = template.copy()
+    token = _is_copying.set(True)
+    try:
+        crew = template.copy()
+    finally:
+        _is_copying.reset(token)
     for task, original in zip(crew.tasks, template.tasks, strict=True):
         # A template that was kicked off before it came to us still knows what it said at first.
         task.description = original._original_description or task.description  # noqa: SLF001
