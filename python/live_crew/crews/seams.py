@@ -1,7 +1,7 @@
 """The one place where crewai is imported; importing this module takes seconds.
 
 Everything of CrewAI that is not its documented surface is reached through here and pinned by
-`tests/python/crews/test_crewai_pins.py`, so that a release that changes it fails in one file.
+`tests/python/crews/test_crewai_pins*.py`, so that a release that changes it fails in one file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ with warnings.catch_warnings():
     import crewai  # noqa: F401
     import crewai.agents.agent_builder.base_agent as _base_agent
     import crewai.task as _task
-    import crewai.utilities.file_store as _files
     from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task
     from crewai.core.providers.human_input import set_provider
     from crewai.events.event_bus import crewai_event_bus as _bus
@@ -169,21 +168,6 @@ def _prompt_in_one_pass() -> None:
     AgentExecutor._format_prompt = staticmethod(format_prompt)  # type: ignore[method-assign]  # noqa: SLF001
 
 
-def _skip_absent_files() -> None:
-    """Without its cache CrewAI starts a thread with a loop four times a run to find nothing."""
-    if _files._file_store is not None:  # noqa: SLF001
-        return
-    original = _files._run_sync  # noqa: SLF001
-
-    def run_sync(coroutine: Any) -> Any:
-        if not _is_ours.get():
-            return original(coroutine)
-        coroutine.close()
-        return None
-
-    _files._run_sync = run_sync  # type: ignore[assignment]  # noqa: SLF001
-
-
 def _forget_tasks() -> None:
     """CrewAI lists each task that begins until it ends, which those given up never do."""
     spans = _listener.execution_spans
@@ -196,7 +180,6 @@ warnings.filterwarnings("ignore", message="function callbacks cannot be serializ
 _once(_task, "interpolate_only")
 _once(_base_agent, "interpolate_only")
 _prompt_in_one_pass()
-_skip_absent_files()
 _forget_tasks()
 tune(AgentExecutor)
 stay(AgentExecutor, _bus, _listener, _is_ours.get)

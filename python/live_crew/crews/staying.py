@@ -34,6 +34,7 @@ def stay(executor: Any, bus: Any, listener: Any, is_ours: IsOurs) -> None:
     """Keep steps and events of our runs on the thread they are on."""
     _keep_steps(executor, is_ours)
     _keep_events(bus, listener, is_ours)
+    _skip_absent_files(is_ours)
 
 
 class Asyncio:
@@ -99,3 +100,20 @@ def _keep_events(bus: Any, listener: Any, is_ours: IsOurs) -> None:
         return emit(source, event)
 
     bus.emit = quietly
+
+
+def _skip_absent_files(is_ours: IsOurs) -> None:
+    """Without its cache CrewAI starts a thread with a loop four times a run to find nothing."""
+    import crewai.utilities.file_store as files
+
+    if files._file_store is not None:  # noqa: SLF001
+        return
+    original = files._run_sync  # noqa: SLF001
+
+    def run_sync(coroutine: Any) -> Any:
+        if not is_ours():
+            return original(coroutine)
+        coroutine.close()
+        return None
+
+    files._run_sync = run_sync  # type: ignore[assignment]  # noqa: SLF001

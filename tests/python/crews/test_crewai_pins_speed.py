@@ -6,10 +6,12 @@ import threading
 from collections import Counter
 
 import pytest
+from crew_parts import storage  # noqa: F401 (an autouse fixture)
 from crewai.events import crewai_event_bus as bus
 from crewai.events.event_listener import event_listener
 from crewai.events.types.crew_events import CrewKickoffStartedEvent
 from crewai.flow import runtime
+from pin_parts import kickoff
 
 from live_crew import CrewOrchestrator
 from live_crew.crews import seams, staying
@@ -116,3 +118,40 @@ def test_a_copy_opens_no_store_and_a_crew_of_somebody_else_does(model, crew):
     copied = contextvars.copy_context().run(seams.fresh_copy, mine)
     assert type(copied._task_output_handler).__name__ == "_NoStore"
     assert type(mine.copy()._task_output_handler).__name__ == "TaskOutputStorageHandler"
+
+
+def test_without_a_cache_the_file_store_finds_nothing(model, crew, monkeypatch):
+    import crewai.utilities.file_store as files
+
+    assert hasattr(files, "_file_store")
+    asked = []
+
+    def run_sync(coroutine):
+        asked.append(coroutine.__name__)
+        coroutine.close()
+
+    monkeypatch.setattr(files, "_run_sync", run_sync)
+    kickoff(crew(model("fine")))
+    assert asked, "nothing is looked up: `_skip_absent_files` is of no use any more"
+
+
+def test_locks_are_those_of_the_back_end_that_was_set():
+    from crewai_core import lock_store
+
+    assert lock_store._backend is seams._in_process
+    with lock_store.lock("a"), lock_store.lock("a", timeout=1):
+        pass
+    held = threading.Thread(target=lambda: taken.append(_try_lock(lock_store)))
+    taken = []
+    with lock_store.lock("a"):
+        held.start()
+        held.join()
+    assert taken == ["TimeoutError"]
+
+
+def _try_lock(lock_store):
+    try:
+        with lock_store.lock("a", timeout=0.01):
+            return "taken"
+    except TimeoutError as error:
+        return type(error).__name__

@@ -83,3 +83,24 @@ def test_limits_are_for_processes():
     with pytest.raises(ConfigError, match=r"memory_mb: limits a process; add `isolation: process`"):
         make_runtime("a", triggers=["ask"], memory_mb=100)
     assert make_runtime("a", triggers=["ask"], cpu_s=1, isolation="process").cpu_s == 1
+
+
+@pytest.mark.parametrize(
+    ("llm", "said"),
+    [
+        ("{python: 'apart:not_a_crew'}", "`python: apart:not_a_crew` gives 7, no model"),
+        ("{script: nope.yaml}", "nope.yaml` is not there"),
+        ("{model: nope/thing}", "no provider that is installed has `nope/thing`"),
+    ],
+)
+def test_a_model_that_cannot_be_made_is_told_where_it_is_said(llm, said, apart, tmp_path):
+    (tmp_path / "a.runtime.yaml").write_text(
+        f"triggers: [ask]\nuser_template: hi\nisolation: process\nllm: {llm}\n"
+    )
+    file = tmp_path / "live_crew_config.yaml"
+    file.write_text("crews:\n  - runtime: a.runtime.yaml\n")
+    with pytest.raises(ConfigError) as caught:
+        CrewOrchestrator.from_config(file).run_sync(events("pid"))
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column, problem.field) == (4, 6, "llm")
+    assert said in problem.message
