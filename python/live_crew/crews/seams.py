@@ -12,7 +12,6 @@ import copy
 import logging
 import os
 import re
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -48,7 +47,6 @@ with warnings.catch_warnings():
     from crewai.project.crew_loader import load_crew_from_definition
     from crewai.tools import BaseTool
     from crewai.utilities.string_utils import sanitize_tool_name
-    from crewai_core.lock_store import set_lock_backend
     from crewai_core.printer import set_suppress_console_output
 
     from live_crew.crews.staying import stay
@@ -112,23 +110,6 @@ _is_ours: ContextVar[bool] = ContextVar("live_crew_run", default=False)
 # -- process-wide, once ------------------------------------------------------------------------
 
 
-_locks: dict[str, threading.RLock] = {}
-_guard = threading.Lock()
-
-
-@contextlib.contextmanager
-def _in_process(name: str, timeout: float | None = None) -> Iterator[None]:
-    """A lock among threads, in place of a lock file that is polled four times a second."""
-    with _guard:
-        lock = _locks.setdefault(name, threading.RLock())
-    if not lock.acquire(timeout=timeout or -1):
-        raise TimeoutError(f"lock `{name}` of CrewAI was not free within {timeout} s")
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _once(module: Any, name: str) -> None:
     """Let data that was put into a text be data, whatever it looks like, in our runs."""
     original = getattr(module, name)
@@ -174,7 +155,6 @@ def _forget_tasks() -> None:
     _listener.execution_spans = WeakKeyDictionary(spans)  # type: ignore[assignment]
 
 
-set_lock_backend(_in_process)
 logging.getLogger("crewai").addHandler(logging.NullHandler())
 warnings.filterwarnings("ignore", message="function callbacks cannot be serialized")
 _once(_task, "interpolate_only")

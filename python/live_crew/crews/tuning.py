@@ -6,18 +6,40 @@ CrewAI does not have what it stands in for.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from crewai.flow.flow_wrappers import FlowMethod
 from crewai.flow.runtime import FlowState
+from crewai_core.lock_store import set_lock_backend
 
-__all__ = ["tune"]
+__all__ = ["in_process", "tune"]
+
+
+_locks: dict[str, threading.RLock] = {}
+_guard = threading.Lock()
+
+
+@contextlib.contextmanager
+def in_process(name: str, timeout: float | None = None) -> Iterator[None]:
+    """A lock among threads, in place of a lock file that is polled four times a second."""
+    with _guard:
+        lock = _locks.setdefault(name, threading.RLock())
+    if not lock.acquire(timeout=timeout or -1):
+        raise TimeoutError(f"lock `{name}` of CrewAI was not free within {timeout} s")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def tune(executor: Any) -> None:
     """Tune the class of the loop of agents; called when crewai has been imported."""
+    set_lock_backend(in_process)
     _make_state_class_once(executor)
     _look_up_listeners(executor)
     _bind_steps()

@@ -14,7 +14,7 @@ from crewai.flow import runtime
 from pin_parts import kickoff
 
 from live_crew import CrewOrchestrator
-from live_crew.crews import seams, staying
+from live_crew.crews import seams, staying, tuning
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -138,7 +138,7 @@ def test_without_a_cache_the_file_store_finds_nothing(model, crew, monkeypatch):
 def test_locks_are_those_of_the_back_end_that_was_set():
     from crewai_core import lock_store
 
-    assert lock_store._backend is seams._in_process
+    assert lock_store._backend is tuning.in_process
     with lock_store.lock("a"), lock_store.lock("a", timeout=1):
         pass
     held = threading.Thread(target=lambda: taken.append(_try_lock(lock_store)))
