@@ -1,7 +1,6 @@
 """What live-crew takes for granted of CrewAI to make runs faster; see `test_crewai_pins.py`."""
 
 import asyncio
-import contextvars
 import threading
 from collections import Counter
 
@@ -11,7 +10,7 @@ from crewai.events import crewai_event_bus as bus
 from crewai.events.event_listener import event_listener
 from crewai.events.types.crew_events import CrewKickoffStartedEvent
 from crewai.flow import runtime
-from pin_parts import kickoff
+from pin_parts import kickoff, within
 
 from live_crew import CrewOrchestrator
 from live_crew.crews import seams, staying, tuning
@@ -113,11 +112,18 @@ def test_private_attributes_of_the_loop_are_no_descriptors(model, crew):
         _ = seams.AgentExecutor.model_construct().no_such_thing
 
 
-def test_a_copy_opens_no_store_and_a_crew_of_somebody_else_does(model, crew):
+def test_a_copy_opens_no_store_and_a_crew_of_somebody_else_does(model, crew, monkeypatch):
+    from crewai.utilities import task_output_storage_handler as handler
+
+    opened = []
+    monkeypatch.setattr(handler, "KickoffTaskOutputsSQLiteStorage", lambda: opened.append(1))
     mine = crew(model("fine"))
-    copied = contextvars.copy_context().run(seams.fresh_copy, mine)
+    assert len(opened) == 1
+    copied = within(lambda: seams.fresh_copy(mine))
     assert type(copied._task_output_handler).__name__ == "_NoStore"
-    assert type(mine.copy()._task_output_handler).__name__ == "TaskOutputStorageHandler"
+    assert len(opened) == 1
+    mine.copy()
+    assert len(opened) == 2
 
 
 def test_without_a_cache_the_file_store_finds_nothing(model, crew, monkeypatch):
