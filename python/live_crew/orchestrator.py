@@ -126,9 +126,11 @@ class Orchestrator:
 
         `run` and `start` do so by themselves.
         """
+        recorder = self._settings.recorder
+        serves = recorder is not None and recorder.serves
         for name, participant in self._participants.items():
             if participant.crew is not None and crew in (None, name):
-                await participant.crew.load()
+                await participant.crew.load(serves=serves)
 
     # -- runs ------------------------------------------------------------------------------
 

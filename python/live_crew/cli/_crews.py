@@ -14,7 +14,7 @@ from typing import Any
 from live_crew._core import Plan
 from live_crew._words import did_you_mean
 from live_crew.cli._journal import DEFAULT, set_aside, tell_if_used
-from live_crew.config import CrewEntry, CrewNeed, LiveConfig, load_config, locate_problems
+from live_crew.config import CrewNeed, LiveConfig, load_config, locate_problems
 from live_crew.errors import ConfigError, LiveCrewError, PlanError, Problem
 from live_crew.handlers import Handler
 from live_crew.orchestrator import Orchestrator
@@ -26,6 +26,7 @@ __all__ = [
     "crews_here",
     "folder_of",
     "handlers_named",
+    "import_from",
     "load_problems",
     "make_orchestrator",
     "plan_of",
@@ -39,7 +40,7 @@ SELECTOR = "LIVE_CREW_SELECTOR"
 def read_config(path: Path | None, **settings: Any) -> LiveConfig:
     """The configuration, with its folder made ready to import from."""
     config = load_config(path, **settings)
-    _import_from(folder_of(config))
+    import_from(folder_of(config))
     return config
 
 
@@ -116,32 +117,31 @@ def plan_of(orchestrator: Orchestrator, config: LiveConfig) -> Plan:
 
 def problems_of_crews(config: LiveConfig, names: Container[str]) -> Iterator[Problem]:
     """What is wrong with the Python side of each crew of these names."""
-    for at, entry in enumerate(config.crews):
+    for entry in config.crews:
         if entry.name not in names:
             continue
-        where = _where(at, entry)
         try:
             list(participants_of(config.model_copy(update={"crews": (entry,)})))
         except LiveCrewError as error:
             found = error.problems if isinstance(error, ConfigError) else ()
-            yield from found or [config.origins.problem(where, str(error))]
+            yield from found or [config.origins.problem(entry.where, str(error))]
         except Exception as error:  # noqa: BLE001 (the user's module may raise anything)
-            yield config.origins.problem(where, _import_error(error, folder_of(config)))
+            yield config.origins.problem(entry.where, _import_error(error, folder_of(config)))
 
 
 async def load_problems(orchestrator: Orchestrator, config: LiveConfig) -> list[Problem]:
     """What is wrong with crews that only building them shows."""
     loading = [_load(orchestrator, entry.name) for entry in config.crews]
     problems: list[Problem] = []
-    for at, error in enumerate(await asyncio.gather(*loading, return_exceptions=True)):
+    loaded = await asyncio.gather(*loading, return_exceptions=True)
+    for entry, error in zip(config.crews, loaded, strict=True):
         if isinstance(error, ConfigError) and error.problems:
             problems += error.problems
         elif error is not None:
-            where = _where(at, config.crews[at])
             said = str(error)
             if not isinstance(error, ConfigError):
                 said = f"cannot be built: {type(error).__name__}: {error}"
-            problems.append(config.origins.problem(where, said))
+            problems.append(config.origins.problem(entry.where, said))
     # Crews may share what is wrong.
     return list(dict.fromkeys(problems))
 
@@ -152,20 +152,13 @@ async def _load(orchestrator: Orchestrator, name: str) -> None:
         await crew.connect()
 
 
-def _where(at: int, entry: CrewEntry) -> tuple[str | int, ...]:
-    """What of a crew in the list says where it is."""
-    if entry.python is not None:
-        return ("crews", at, "python")
-    return ("crews", at, "runtime" if entry.path is None else "path")
-
-
 def handlers_named(names: Iterable[str], *, option: str = "--handlers") -> list[Handler[..., Any]]:
     """The handlers of `module:name`, or all that a `module` defines."""
-    _import_from(Path.cwd())
+    import_from(Path.cwd())
     return [handler for name in names for handler in _handlers_in(name, option)]
 
 
-def _import_from(folder: Path) -> None:
+def import_from(folder: Path) -> None:
     """Find modules of a folder, also those that a crew imports as it runs."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))

@@ -52,6 +52,15 @@ class CrewEntry(Section):
     python: str | None = None
     runtime: CrewRuntime
     runtime_file: Path | None = None
+    # Where it stands in the list, which those that are wrong are left out of.
+    _at: int = PrivateAttr(default=0)
+
+    @property
+    def where(self) -> Where:
+        """What of the list says where the crew is."""
+        if self.python is not None:
+            return ("crews", self._at, "python")
+        return ("crews", self._at, "runtime" if self.path is None else "path")
 
 
 class LiveConfig(Section):
