@@ -2,7 +2,7 @@
 //! told to: no real server changes its version while it is asked.
 
 use std::{
-    fmt,
+    fmt::{self, Write},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -142,7 +142,7 @@ impl Subscriber for Everything {
 
 impl field::Visit for Everything {
     fn record_debug(&mut self, field: &field::Field, value: &dyn fmt::Debug) {
-        self.0.lock().unwrap().push_str(&format!("{field}={value:?}\n"));
+        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
     }
 }
 
