@@ -1,15 +1,20 @@
 //! What a connection makes of a server that comes back as another one. A stub says what it is
 //! told to: no real server changes its version while it is asked.
 
-use std::time::Duration;
+use std::{
+    fmt::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use live_crew::nats::{Address, Connection, State};
+use live_crew::nats::{Address, Connection, SignIn, State};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     time::timeout,
 };
+use tracing::{Event, Metadata, Subscriber, field, span};
 
 /// A server as it introduces itself: its version, the level of its JetStream, and what it says to
 /// credentials.
@@ -56,6 +61,7 @@ async fn serve(client: TcpStream, guise: &Guise) {
         return;
     }
     let mut lines = BufReader::new(read).lines();
+    let mut ear = String::new();
     while let Ok(Some(line)) = lines.next_line().await {
         let words: Vec<_> = line.split(' ').collect();
         let account = format!(r#"{{"api":{{"level":{level}}}}}"#);
@@ -63,7 +69,11 @@ async fn serve(client: TcpStream, guise: &Guise) {
             ["PING"] if refusal.is_some() => format!("-ERR '{}'\r\n", refusal.unwrap()),
             ["PING"] => "PONG\r\n".to_owned(),
             ["PUB", "$JS.API.INFO", inbox, _] => {
-                format!("MSG {inbox} 1 {}\r\n{account}\r\n", account.len())
+                format!("MSG {inbox} {ear} {}\r\n{account}\r\n", account.len())
+            }
+            ["SUB", _, number] => {
+                number.clone_into(&mut ear);
+                continue;
             }
             _ => continue,
         };
@@ -105,4 +115,60 @@ async fn a_server_that_comes_back_is_checked_again() {
     change.send(NEW).await.unwrap();
     until(|state| *state == State::Connected).await;
     assert!(connection.has_batches());
+}
+
+/// Writes everything down that anybody logs, at every level.
+#[derive(Clone, Default)]
+struct Everything(Arc<Mutex<String>>);
+
+impl Subscriber for Everything {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        span.record(&mut self.clone());
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+impl field::Visit for Everything {
+    fn record_debug(&mut self, field: &field::Field, value: &dyn fmt::Debug) {
+        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged_or_shown() {
+    let log = Everything::default();
+    // With only one there is, `tracing` asks the thread that logs first whether anybody listens:
+    // that of another test says no, for all.
+    let _another = tracing::Dispatch::new(log.clone());
+    let _listening = tracing::subscriber::set_default(log.clone());
+    for (guise, works) in [(NEW, true), (STRICT, false)] {
+        let (change, guises) = mpsc::channel(1);
+        change.send(guise).await.unwrap();
+        let url = stub(guises).await;
+        let within = url.replace("//", "//me:hush@");
+        let user = SignIn::User { user: "me".into(), password: "hush".into() };
+        for (url, sign_in) in
+            [(within, SignIn::Anonymous), (url.clone(), user), (url, SignIn::Token("hush".into()))]
+        {
+            let address = Address { servers: vec![url], sign_in, ..Address::default() };
+            let opened = Connection::open(&address).await;
+            assert_eq!(opened.is_ok(), works);
+            assert!(!format!("{opened:?} {address:?}").contains("hush"));
+        }
+    }
+    let log = log.0.lock().unwrap();
+    assert!(log.contains("connected to NATS"), "{log}");
+    assert!(!log.contains("hush"), "{log}");
 }
