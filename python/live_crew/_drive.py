@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import socket
 import sys
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from live_crew._signals import Alarm
 from live_crew.errors import HandlerExit
 
 __all__ = ["Drive", "Tasks"]
+
+_NAME = "live-crew handler"
 
 Relay = Callable[[list[tuple[str, str | None, bytes]]], Awaitable[None]]
 
@@ -135,6 +138,8 @@ class Tasks:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        # What comes next on it; a loop that is not written in Python does not show it.
+        self._ready: deque[asyncio.Handle] | None = getattr(self._loop, "_ready", None)
         self._context = contextvars.copy_context()
         # A loop forgets tasks that nobody else knows.
         self._pending: dict[asyncio.Task[Any], Awaitable[Any]] = {}
@@ -146,9 +151,10 @@ class Tasks:
         """Start one."""
         own = _within_its_run(coroutine)
         if sys.version_info >= (3, 12):
-            task = asyncio.Task(own, loop=self._loop, eager_start=True)
+            task = asyncio.Task(own, loop=self._loop, name=_NAME, eager_start=True)
         else:
-            task = asyncio.Task(own, loop=self._loop)
+            task = asyncio.Task(own, loop=self._loop, name=_NAME)
+            self._start(task)
         if not task.done():
             self._pending[task] = coroutine
             # What a handler called within the next step sets is not seen by those after it.
@@ -163,6 +169,21 @@ class Tasks:
         """Cancel those whose answers nobody waits for any more."""
         for task in tuple(self._pending):
             task.cancel()
+
+    def _start(self, task: asyncio.Task[Any]) -> None:
+        """Take the first step of a task here, instead of when the loop comes round.
+
+        Until 3.12 can start tasks eagerly, this is how: the loop gives up the step, and it is
+        taken in the context of the task and with the task as the current one, as the loop would.
+        """
+        # Private names, of 3.10 and 3.11 only: those do not change any more.
+        handle: Any = self._ready[-1] if self._ready else None
+        step = getattr(handle, "_callback", None)
+        # Another thread may have put something behind it, and a task may be running already.
+        if getattr(step, "__self__", None) is task and asyncio.current_task(self._loop) is None:
+            # The loop passes over it. It stays in the queue, where other threads add to.
+            handle.cancel()
+            handle._context.run(step)  # noqa: SLF001 (see above)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         # One that is cancelled before it began has not begun its handler either.
