@@ -7,8 +7,7 @@ import contextlib
 import contextvars
 import socket
 import sys
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from live_crew._core import Run, Session
@@ -138,8 +137,9 @@ class Tasks:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        # What comes next on it; a loop that is not written in Python does not show it.
-        self._ready: deque[asyncio.Handle] | None = getattr(self._loop, "_ready", None)
+        self._loop_dict: dict[str, Any] | None = getattr(self._loop, "__dict__", None)
+        # First steps that tasks have asked for.
+        self._steps: list[tuple[Any, contextvars.Context]] = []
         self._context = contextvars.copy_context()
         # A loop forgets tasks that nobody else knows.
         self._pending: dict[asyncio.Task[Any], Awaitable[Any]] = {}
@@ -153,8 +153,7 @@ class Tasks:
         if sys.version_info >= (3, 12):
             task = asyncio.Task(own, loop=self._loop, name=_NAME, eager_start=True)
         else:
-            task = asyncio.Task(own, loop=self._loop, name=_NAME)
-            self._start(task)
+            task = self._started(own)
         if not task.done():
             self._pending[task] = coroutine
             # What a handler called within the next step sets is not seen by those after it.
@@ -170,20 +169,37 @@ class Tasks:
         for task in tuple(self._pending):
             task.cancel()
 
-    def _start(self, task: asyncio.Task[Any]) -> None:
-        """Take the first step of a task here, instead of when the loop comes round.
+    def _started(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task whose first step is taken here, instead of when the loop comes round.
 
-        Until 3.12 can start tasks eagerly, this is how: the loop gives up the step, and it is
-        taken in the context of the task and with the task as the current one, as the loop would.
+        Until 3.12 can start tasks eagerly, this is how: a new task asks its loop to take its first
+        step soon, and for that moment it is us whom it asks. The step is taken in the context of
+        the task and with the task as the current one, as the loop would.
         """
-        # Private names, of 3.10 and 3.11 only: those do not change any more.
-        handle: Any = self._ready[-1] if self._ready else None
-        step = getattr(handle, "_callback", None)
-        # Another thread may have put something behind it, and a task may be running already.
-        if getattr(step, "__self__", None) is task and asyncio.current_task(self._loop) is None:
-            # The loop passes over it. It stays in the queue, where other threads add to.
-            handle.cancel()
-            handle._context.run(step)  # noqa: SLF001 (see above)
+        own = self._loop_dict
+        if own is None or "call_soon" in own:
+            # A loop that cannot be stood in for, or somebody else does it already.
+            return asyncio.Task(coroutine, loop=self._loop, name=_NAME)
+        own["call_soon"] = self._call_soon
+        try:
+            task = asyncio.Task(coroutine, loop=self._loop, name=_NAME)
+        finally:
+            del own["call_soon"]
+        steps, self._steps = self._steps, []
+        for step, context in steps:
+            # Within a task no other one can begin, nor can one of a finalizer be known to be ready.
+            if step.__self__ is task and asyncio.current_task(self._loop) is None:
+                context.run(step)
+            else:
+                self._loop.call_soon(step, context=context)
+        return task
+
+    def _call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle | None:
+        if not args and isinstance(getattr(callback, "__self__", None), asyncio.Task):
+            self._steps.append((callback, context))
+            return None
+        # Finalizers and signals come at any time.
+        return type(self._loop).call_soon(self._loop, callback, *args, context=context)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         # One that is cancelled before it began has not begun its handler either.

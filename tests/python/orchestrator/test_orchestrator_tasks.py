@@ -95,12 +95,28 @@ async def test_a_handler_called_within_a_task_waits_for_its_turn_or_interrupts_i
     assert await task is task
 
 
-async def test_what_another_thread_puts_behind_a_task_loses_nothing():
+async def test_what_others_ask_of_the_loop_while_a_task_is_made_is_not_lost():
     loop = asyncio.get_running_loop()
-    heard = []
-    ready = Tasks()
-    task = asyncio.Task(asyncio.sleep(0, "slept"), loop=loop)
-    loop.call_soon_threadsafe(heard.append, 1)
-    ready._start(task)
-    assert await task == "slept"
-    assert heard == [1]
+    heard: list[str] = []
+
+    async def handler(name: str) -> None:
+        heard.append(name)
+
+    class Meddling(Tasks):
+        """As if a finalizer ran while the task asks for its first step."""
+
+        def _call_soon(self, callback, *args, context=None):
+            if not heard:
+                heard.append("meddled")
+                loop.call_soon(heard.append, "soon")
+                self.other = loop.create_task(handler("other"))
+            return super()._call_soon(callback, *args, context=context)
+
+    tasks = Meddling()
+    if sys.version_info >= (3, 12):
+        heard += ["meddled", "own", "soon", "other"]
+    else:
+        await in_a_callback(lambda: tasks(handler("own")))
+        await tasks.other
+    assert heard == ["meddled", "own", "soon", "other"]
+    assert "call_soon" not in vars(loop)
