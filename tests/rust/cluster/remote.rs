@@ -200,7 +200,7 @@ async fn store_again(nats: &Connection, what: &str, payload: Option<&'static str
     let found = last(nats, what).await;
     let mut headers = found.headers.clone();
     headers.insert("Nats-Msg-Id", "another");
-    let payload = payload.map_or(found.payload.clone(), Into::into);
+    let payload = payload.map_or_else(|| found.payload.clone(), Into::into);
     let stored =
         nats.jetstream().publish_with_headers(found.subject.clone(), headers, payload).await;
     stored.unwrap().await.unwrap();
