@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::{Connection, NatsError};
 
-/// The most messages of one batch.
-pub(crate) const MAX_BATCH: usize = 1_000;
+/// The most messages of one batch: a server takes 1 000, and one may go before them.
+pub(crate) const MAX_BATCH: usize = 999;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One message of a batch.
@@ -44,20 +44,28 @@ struct Reply {
 }
 
 /// Stores the messages in one stream, all or none, if the fence holds; gives their sequences.
-/// Without batches (servers before 2.12) they are stored one by one, each behind the
-/// fence.
+/// Without batches (servers before 2.12) they are stored one by one, each behind its own check or
+/// the fence.
 pub async fn store_together(
     nats: &Connection,
     stream: &str,
     fence: Option<&Fence>,
-    messages: Vec<Message>,
+    mut messages: Vec<Message>,
 ) -> Result<Vec<u64>, NatsError> {
+    // A message has room for one check. Where the first has its own, another one goes before it
+    // with the fence, and is gone after a while.
+    let fence_apart = fence.filter(|_| messages.first().is_some_and(|first| first.after.is_some()));
+    if let Some(fence) = fence_apart.filter(|_| nats.has_batches()) {
+        messages.insert(0, Message::mark(fence));
+        let mut stored = Box::pin(store_together(nats, stream, Some(fence), messages)).await?;
+        stored.remove(0);
+        return Ok(stored);
+    }
     if messages.len() <= 1 || !nats.has_batches() {
         let mut stored = Vec::with_capacity(messages.len());
         for message in messages {
-            // The fence takes the place of the message's own check: a message has room for one.
-            let mut headers = headers(&message, stream, fence.is_none());
-            guard(&mut headers, fence);
+            let mut headers = headers(&message, stream);
+            guard(&mut headers, fence.filter(|_| message.after.is_none()));
             stored.push(ask(nats, message.subject, headers, message.payload).await?);
         }
         return Ok(stored);
@@ -65,7 +73,7 @@ pub async fn store_together(
     let (count, id) = (messages.len(), nats.client().new_inbox().replace('.', ""));
     debug_assert!(count <= MAX_BATCH, "the caller splits what is more");
     for (at, message) in messages.into_iter().enumerate() {
-        let mut headers = headers(&message, stream, at > 0);
+        let mut headers = headers(&message, stream);
         headers.insert("Nats-Batch-Id", id.as_str());
         headers.insert("Nats-Batch-Sequence", (at + 1).to_string());
         if at == 0 {
@@ -82,13 +90,28 @@ pub async fn store_together(
     Ok(Vec::new())
 }
 
-fn headers(message: &Message, stream: &str, may_check: bool) -> HeaderMap {
+impl Message {
+    /// A message that does nothing but carry a fence.
+    fn mark(fence: &Fence) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-TTL", "60s");
+        Self {
+            subject: fence.subject.replace(".term", ".mark"),
+            id: None,
+            headers,
+            payload: Bytes::new(),
+            after: None,
+        }
+    }
+}
+
+fn headers(message: &Message, stream: &str) -> HeaderMap {
     let mut headers = message.headers.clone();
     headers.insert("Nats-Expected-Stream", stream);
     if let Some(id) = &message.id {
         headers.insert("Nats-Msg-Id", id.as_str());
     }
-    if let Some(after) = message.after.filter(|_| may_check) {
+    if let Some(after) = message.after {
         headers.insert("Nats-Expected-Last-Subject-Sequence", after.to_string());
     }
     headers

@@ -118,6 +118,7 @@ impl Layout {
             Config {
                 discard: DiscardPolicy::New,
                 allow_atomic_publish: has_batches,
+                allow_message_ttl: true,
                 ..base(
                     Self::LOG,
                     &[
@@ -125,6 +126,8 @@ impl Layout {
                         "live.*.snapshots",
                         "live.*.actions",
                         "live.*.term",
+                        "live.*.mark",
+                        "live.shard.*.mark",
                         "live.shard.*.term",
                     ],
                 )

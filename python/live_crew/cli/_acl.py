@@ -93,7 +93,8 @@ def _scheduler() -> Iterator[str]:
     yield "live.*.events"  # dead letters that are sent again
     for what in ("journal", "snapshots", "actions", "errors", "late", "dlq", "heartbeats"):
         yield f"live.*.{what}"
-    yield from ("live.shard.*.term", "live.*.slice.*.*.ready", "live.*.slice.*.*.done")
+    yield from ("live.shard.*.term", "live.shard.*.mark", "live.*.term", "live.*.mark")
+    yield from ("live.*.slice.*.*.ready", "live.*.slice.*.*.done")
     yield from (f"$KV.{bucket}.>" for bucket in _BUCKETS)
     # Not DELETE: no mistake of live-crew removes a stream.
     for stream in (*_STREAMS, *(f"KV_{bucket}" for bucket in _BUCKETS)):

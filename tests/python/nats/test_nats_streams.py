@@ -230,3 +230,14 @@ def test_journals_on_nats_are_read_without_a_run(nats_server):
     journal = Settings(config_of(nats_server)).open_journal()
     assert journal.is_on_nats
     assert journal.path is None
+
+
+async def test_a_stream_run_by_itself_and_with_its_shard_is_never_mixed(nats_server):
+    one, other_host = host(nats_server, score), host(nats_server, score)
+    async with live(one, "mixed"), live(other_host, None):
+        await ready(nats_server)
+        async with outside(nats_server, "mixed") as other:
+            for begin in (0, 5, 10):
+                await other.goals(*range(begin, begin + 5))
+                assert Counter(await other.actions(begin + 5)) == Counter(range(begin + 5))
+    assert is_sound(one, "mixed")
