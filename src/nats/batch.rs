@@ -67,7 +67,7 @@ pub async fn store_together(
     let (count, id) = (messages.len(), nats.client().new_inbox().replace('.', ""));
     debug_assert!(count <= MAX_BATCH, "the caller splits what is more");
     for (at, message) in messages.into_iter().enumerate() {
-        let mut headers = headers(&message, stream, at > 0);
+        let mut headers = headers(&message, stream, at > 0 || fence.is_none());
         headers.insert("Nats-Batch-Id", id.as_str());
         headers.insert("Nats-Batch-Sequence", (at + 1).to_string());
         if at == 0 {
