@@ -2,11 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod architecture;
+mod context_contract;
+#[cfg(feature = "nats")]
+mod context_jetstream;
+mod context_projection;
+#[cfg(feature = "redis")]
+mod context_redis;
 mod inspect;
 mod model;
 mod properties;
 mod rules;
 mod runtime;
+#[cfg(any(feature = "nats", feature = "redis"))]
+mod servers;
 mod sim;
 mod simulator;
 #[cfg(feature = "sqlite")]
