@@ -6,15 +6,19 @@ use std::{
 };
 
 use super::{
-    Back, Clock, Crews, Options, RuntimeError, Started, Stop, StopSwitch, ingress, outgoing::Batch,
+    Back, Clock, Crews, Options, RuntimeError, Started, Stop, StopSwitch,
+    audit::Audit,
+    ingress,
+    outgoing::Batch,
+    rates::{Allowance, Gate, Rates},
     stream::Stream,
 };
 use crate::{
     engine::{
-        Control, Counters, Digest, Engine, Input, Outcome, Output, Plan, StreamId, Timestamp,
+        Control, Counters, Digest, Engine, Input, Outcome, Output, Pace, Plan, StreamId, Timestamp,
     },
     store::Store,
-    transport::{Cursor, DeadLetter, Delivery, Outgoing, Sink, Source},
+    transport::{Cursor, DeadLetter, Delivery, Outgoing, Sink, Source, TransportError},
     wire::{self, Header},
 };
 
@@ -42,6 +46,8 @@ pub struct Runtime<S, K, C, T> {
     /// Room to encode in, used again.
     pub(super) scratch: Scratch,
     refused: u64,
+    gate: Gate,
+    audit: Option<Audit>,
     /// A run ended with an error or was dropped: what is in memory may be ahead of the journal.
     is_broken: bool,
 }
@@ -82,6 +88,10 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         crews: C,
         clock: T,
     ) -> Result<Self, RuntimeError> {
+        // Files and replays may be as fast as they like.
+        let is_live = plan.settings.pace == Pace::Realtime;
+        let gate = Gate::new(if is_live { options.rates } else { Rates::default() });
+        let audit = options.audit.as_deref().map(Audit::open).transpose()?;
         let mut runtime = Self {
             plan,
             options,
@@ -100,6 +110,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             under_way: 0,
             scratch: Scratch::default(),
             refused: 0,
+            gate,
+            audit,
             is_broken: false,
         };
         let now = runtime.clock.now();
@@ -171,13 +183,18 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             };
             let now = self.clock.now();
             match happened {
-                Happened::Stop(Stop::Abort) => return Ok(Ending::Aborted),
+                Happened::Stop(Stop::Abort) => {
+                    self.note(now, "stop", None, "asked for")?;
+                    return Ok(Ending::Aborted);
+                }
                 Happened::Stop(Stop::Drain) => {
+                    self.note(now, "drain", None, "asked for")?;
                     stop = Some(Stop::Drain);
                     deadline = Some(now.plus(self.options.grace));
                 }
                 Happened::Back(back) => self.take_back(now, back),
                 Happened::Time if deadline.is_some_and(|deadline| deadline <= now) => {
+                    self.note(now, "stop", None, "the drain took longer than its grace")?;
                     return Ok(Ending::Aborted);
                 }
                 Happened::Time => self.tick(now),
@@ -197,9 +214,27 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let Some(&ix) = self.by_name.get(stream) else {
             return Err(format!("there is no stream `{stream}`"));
         };
+        let what = match &control {
+            Control::Enable(crew) => format!("enable crew `{crew}`"),
+            Control::Disable(crew) => format!("disable crew `{crew}`"),
+        };
         self.touch(ix);
         let taken = self.streams[ix].engine.handle(now, Input::Control(control));
-        taken.map_err(|rejection| rejection.to_string())
+        let taken = taken.map_err(|rejection| rejection.to_string());
+        let why = taken.as_ref().err().map_or("asked for", String::as_str);
+        self.note(now, &what, Some(stream), why).map_err(|error| error.to_string())?;
+        taken
+    }
+
+    /// Puts a command into the audit log, if there is one.
+    fn note(
+        &mut self,
+        now: Timestamp,
+        what: &str,
+        stream: Option<&StreamId>,
+        why: &str,
+    ) -> Result<(), TransportError> {
+        self.audit.as_mut().map_or(Ok(()), |audit| audit.command(now, what, stream, why))
     }
 
     /// Writes down what is left, takes a last snapshot of every stream and seals the journal;
@@ -237,6 +272,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let mut sum = Counters::default();
         self.streams.iter().for_each(|stream| sum.add(stream.engine.counters()));
         (sum, self.refused)
+    }
+
+    /// How much of what was refused was over a rate.
+    pub fn too_fast(&self) -> u64 {
+        self.gate.refused
     }
 
     /// Streams that stopped with an error (rule T5, `fail`).
@@ -293,7 +333,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             let (stream, mut event) = match delivery {
                 Delivery::Event { stream, event, .. } => (stream, event),
                 Delivery::Refused(letter) => {
-                    letters.push(letter);
+                    letters.push((None, letter));
                     continue;
                 }
             };
@@ -305,30 +345,53 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 wire::write_event(&stream, event, &mut raw);
                 raw
             };
+            let mut refuse = |reason: String, event: &crate::engine::Event| {
+                let letter = DeadLetter::from_event(reason, &raw(event), cursor);
+                letters.push((Some(stream.clone()), letter));
+            };
             if let Err(refusal) = checked {
-                letters.push(DeadLetter::from_event(refusal.to_string(), &raw(&event), cursor));
+                refuse(refusal.to_string(), &event);
                 continue;
             }
-            let ix = match self.stream(&stream) {
+            // Before a stream is made: names that are invented cost no more than others.
+            let known = self.by_name.get(&stream).copied();
+            let mut new = Allowance::default();
+            let own = match known {
+                Some(ix) => &mut self.streams[ix].allowance,
+                None => &mut new,
+            };
+            let bytes = event.payload.as_bytes().len();
+            if let Err(too_fast) = self.gate.admit(&stream, own, bytes, now) {
+                refuse(too_fast.to_string(), &event);
+                continue;
+            }
+            let ix = match known.map_or_else(|| self.stream(&stream), Ok) {
                 Ok(ix) => ix,
                 Err(reason) => {
-                    letters.push(DeadLetter::from_event(reason, &raw(&event), cursor));
+                    refuse(reason, &event);
                     continue;
                 }
             };
+            if known.is_none() {
+                self.streams[ix].allowance = new;
+            }
             self.touch(ix);
             let engine = &mut self.streams[ix].engine;
             // The engine keeps what it takes; a copy is for the letter that is hardly ever written.
             let copy = engine.may_refuse().then(|| event.clone());
             let handled = engine.handle(now, Input::Event { event, cursor: cursor.0 });
             if let (Err(rejection), Some(event)) = (handled, copy) {
-                letters.push(DeadLetter::from_event(rejection.to_string(), &raw(&event), cursor));
+                refuse(rejection.to_string(), &event);
             }
             self.run_immediate(ix, now);
         }
         if !letters.is_empty() {
             self.refused += letters.len() as u64;
-            let letters: Vec<Outgoing> = letters.iter().map(Outgoing::dead_letter).collect();
+            if let Some(audit) = &mut self.audit {
+                audit.refused(now, &letters)?;
+            }
+            let letters = letters.iter().map(|(_, letter)| Outgoing::dead_letter(letter));
+            let letters: Vec<Outgoing> = letters.collect();
             self.sink.publish(&letters).await?;
             // They are in no journal: once this is acknowledged they do not come again.
             self.sink.flush().await?;
