@@ -6,6 +6,7 @@
 //! | `crews`, `run`, `attempt` | crews that are Python code, their runs, and those run again |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
+//! | `kept` | where contexts are kept beside the journal |
 //! | `plan`, `spec` | crews and settings as Python declares them |
 //! | `template` | templates, and text that a model wrote |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
@@ -27,6 +28,7 @@ mod input;
 mod io;
 mod journal;
 mod json;
+mod kept;
 mod model;
 mod models_error;
 mod output;

@@ -16,8 +16,11 @@ from .runtime import CrewRuntime
 from .settings import (
     Acceptance,
     AcceptanceWindow,
+    Audit,
+    AuditSection,
     ContextSettings,
     Epoch,
+    Ingress,
     Journal,
     JournalSection,
     Redact,
@@ -90,6 +93,10 @@ class LiveConfig(Section):
     )
     acceptance: Acceptance = Field(
         default=AcceptanceWindow(), description="how far live events may be from now, or `off`"
+    )
+    ingress: Ingress = Field(default=Ingress(), description="how much live streams take in")
+    audit: AuditSection = Field(
+        default=Audit(), description="where refused input and commands are noted"
     )
     context: ContextSettings = Field(default=ContextSettings(), description="the shared context")
     redact: Redact = Field(default=Redact(), description="what must never be written down")
