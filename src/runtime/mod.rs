@@ -8,6 +8,7 @@
 //! | `recovery` | from a journal back to running streams |
 //! | `crews` | [`Crews`]: who does the runs |
 //! | `clock`, `stop`, `options` | time, drain and abort, settings |
+//! | `intake` | what was delivered goes to the engines, or is refused |
 //! | `ingress`, `rates`, `audit` | what may come in, how much of it, who was refused |
 //! | `outgoing` | what goes out |
 //! | `replay`, `attempts` | folding a journal again: `verify`; what runs were given, to run them again |
@@ -24,6 +25,7 @@ mod error;
 mod explain;
 mod history;
 mod ingress;
+mod intake;
 mod options;
 mod outgoing;
 mod rates;
