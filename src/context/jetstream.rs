@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_nats::{
-    HeaderMap,
+    HeaderMap, HeaderValue,
     jetstream::{
         context::{CreateStreamErrorKind, GetStreamErrorKind},
         stream::{Config, DiscardPolicy, LastRawMessageErrorKind, StorageType, Stream},
@@ -91,7 +91,7 @@ impl JetStreamContext {
         let (bucket, place) = (&self.bucket, &self.place);
         let looks = unknown.into_iter().map(|stream| async move {
             let found = read(bucket, &stream).await.map_err(|error| fault(place, &error))?;
-            let last = found.map_or(Last::default(), |found| found.last);
+            let last = found.map_or_else(Last::default, |found| found.last);
             Ok::<_, ContextError>((stream, last))
         });
         let found: Vec<_> = stream::iter(looks).buffer_unordered(UNDER_WAY).try_collect().await?;
@@ -156,16 +156,16 @@ impl JetStreamContext {
             }
         });
         let stores: Vec<_> = stores.collect();
-        let mut stored = stream::iter(stores).buffer_unordered(UNDER_WAY);
+        let mut answers = stream::iter(stores).buffer_unordered(UNDER_WAY);
         let (mut known, mut failed) = (Vec::new(), None);
         // Every one is waited for: one that is dropped may be stored all the same.
-        while let Some(one) = stored.next().await {
+        while let Some(one) = answers.next().await {
             match one {
                 Ok(one) => known.push(one),
                 Err(error) => failed = Some(error),
             }
         }
-        drop(stored);
+        drop(answers);
         self.last.extend(known);
         failed.map_or(Ok(()), Err)
     }
@@ -268,7 +268,7 @@ async fn read(bucket: &Stream<()>, stream: &StreamId) -> Result<Option<Found>, N
             _ => return Err(NatsError::unanswered(doing(), error)),
         },
     };
-    let header = |name: &str| message.headers.get(name).map(|value| value.as_str());
+    let header = |name: &str| message.headers.get(name).map(HeaderValue::as_str);
     let is_gone = header(OPERATION).is_some();
     let number = |name: &str| header(name)?.parse().ok();
     let kept = header(SLICE).and_then(|slice| Some((number(WRITER)?, Slice(slice.parse().ok()?))));

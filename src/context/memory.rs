@@ -15,11 +15,11 @@ pub struct MemoryContext(Arc<Mutex<BTreeMap<StreamId, Kept>>>);
 impl ContextStore for MemoryContext {
     async fn save(&mut self, kept: &[Kept]) -> Result<(), ContextError> {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut writes = Vec::new();
+        let mut newer = Vec::new();
         for new in newest(kept) {
             let old = streams.get(&new.stream).map(|old| (old.writer, old.slice));
             match judge(old, new) {
-                Verdict::Write => writes.push(new),
+                Verdict::Write => newer.push(new),
                 Verdict::Leave => {}
                 Verdict::Deposed(by) => {
                     let (stream, writer) = (new.stream.clone(), new.writer);
@@ -28,7 +28,7 @@ impl ContextStore for MemoryContext {
                 }
             }
         }
-        streams.extend(writes.into_iter().map(|new| (new.stream.clone(), new.clone())));
+        streams.extend(newer.into_iter().map(|new| (new.stream.clone(), new.clone())));
         Ok(())
     }
 

@@ -74,17 +74,14 @@ pub(super) async fn begin(
             notices.push("info", format!("contexts are saved again, {streams} of them anew"));
         }
     };
-    let projection = match place.strip_prefix("sqlite:") {
-        Some(path) => {
-            let mut store = SqliteContext::open(path).map_err(failed)?;
-            let writer = store.new_writer().map_err(failed)?;
-            Projection::begin(OnDisk(store), writer, tell)
-        }
-        None => {
-            let mut store = RedisContext::open(&place).await.map_err(failed)?;
-            let writer = store.new_writer().await.map_err(failed)?;
-            Projection::begin(store, writer, tell)
-        }
+    let projection = if let Some(path) = place.strip_prefix("sqlite:") {
+        let mut store = SqliteContext::open(path).map_err(failed)?;
+        let writer = store.new_writer().map_err(failed)?;
+        Projection::begin(OnDisk(store), writer, tell)
+    } else {
+        let mut store = RedisContext::open(&place).await.map_err(failed)?;
+        let writer = store.new_writer().await.map_err(failed)?;
+        Projection::begin(store, writer, tell)
     };
     Ok(Some(projection))
 }
@@ -124,6 +121,7 @@ pub(super) async fn finish(
     Ok(unsaved)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "what `map_err` gives")]
 fn failed(error: ContextError) -> TransportError {
     TransportError::Custom(error.to_string())
 }
