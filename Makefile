@@ -10,7 +10,7 @@ export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: build demo test test-rust test-python test-wheel lint fmt bench bench-rust bench-python \
-	simulate matrix soak redis-server
+	simulate matrix soak chaos redis-server
 
 ## the package, built and installed into its own environment
 build: $(VENV)/ready
@@ -62,6 +62,11 @@ SECONDS ?= 1800
 SEED ?= 1
 soak: build
 	$(BIN)/python tests/soak.py --seconds $(SECONDS) --seed $(SEED)
+
+## hosts and a server of NATS killed and frozen while events flow: make chaos MINUTES=10 SEED=2
+MINUTES ?= 5
+chaos: build
+	$(BIN)/python tests/chaos.py --minutes $(MINUTES) --seed $(SEED)
 
 ## formatting, lints, types and walls; warnings are errors
 lint: $(VENV)/ready

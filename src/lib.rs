@@ -13,6 +13,7 @@
 //! | [`store`] | journals: memory, SQLite, JetStream | `wire` and below, `nats` |
 //! | [`transport`] | where events come from and actions go to: memory, files, NATS | `wire` and below, `nats` |
 //! | [`runtime`] | the one loop that drives all of it | everything above |
+//! | `cluster` | several processes as one: leases, runs that others do | everything above |
 //! | `py` | the Python face | everything above |
 
 #[cfg(feature = "runtime")]
@@ -21,6 +22,8 @@ pub mod engine;
 pub mod json;
 pub mod wire;
 
+#[cfg(feature = "nats")]
+pub mod cluster;
 #[cfg(feature = "nats")]
 pub mod nats;
 #[cfg(feature = "python")]

@@ -72,6 +72,15 @@ async def plain_many(_):
     return time.perf_counter() - began
 
 
+async def plain_processor_time(_):
+    """What as many kickoffs compute while their models compute nothing."""
+    crews = [make(0) for _ in range(CREWS)]
+    await crews[0].copy().akickoff(inputs={"name": "a"})
+    began = time.process_time()
+    await asyncio.gather(*(crew.akickoff(inputs={"name": "a"}) for crew in crews))
+    return time.process_time() - began
+
+
 # -- live-crew ---------------------------------------------------------------------------------
 
 
@@ -153,6 +162,7 @@ PROGRAMS = {
     for one in (
         plain_rate,
         plain_many,
+        plain_processor_time,
         live_rate,
         live_many,
         live_many_in_processes,
@@ -191,12 +201,19 @@ def main():
     many = figure["plain_many"]
     print(f"  {CREWS} crews on a model that takes {WAIT * 1000:.0f} ms")
     print(f"    {'plain gather of akickoff':<40}{many:>8.3f} s")
-    for name, label, goal in (
-        ("live_many", "live-crew", 0.36),
-        ("live_many_in_processes", "live-crew, isolation: process, warm", 0.30),
+    computing = figure["plain_processor_time"]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    print(f"    {f'what they compute, on one of {cores} cores':<40}{computing:>8.3f} s")
+    # One interpreter computes for all; processes share the cores. Beyond that nothing waits.
+    for name, label, goal, share in (
+        ("live_many", "live-crew", 0.36, 1),
+        ("live_many_in_processes", "live-crew, isolation: process, warm", 0.30, cores),
     ):
-        took = figure[name]
-        print(f"    {label:<40}{took:>8.3f} s {took / many:>8.2f} x  goal: <= {goal / 0.99:.2f} x")
+        took, ideal = figure[name], WAIT + computing / share
+        print(
+            f"    {label:<40}{took:>8.3f} s {took / many:>8.2f} x  goal: <= {goal / 0.99:.2f} x, "
+            f"ideal here: {ideal:.3f} s = {ideal / many:.2f} x"
+        )
     print(
         f"  three crews of YAML ready after the import {figure['live_ready']:>7.2f} s   goal: < 2 s"
     )

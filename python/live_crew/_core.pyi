@@ -17,6 +17,7 @@ __all__ = [
     "Context",
     "Event",
     "Journal",
+    "Nats",
     "Plan",
     "Run",
     "Session",
@@ -26,6 +27,7 @@ __all__ = [
     "__version__",
     "check_crew",
     "check_kind",
+    "check_server",
     "read_events",
     "slice_index",
 ]
@@ -260,6 +262,12 @@ def read_events(path: str) -> list[Event[Any]]:
 def check_kind(kind: object) -> None:
     """Refuses what is no kind of events or actions."""
 
+def check_server(address: Mapping[str, Any]) -> dict[str, Any]:
+    """What a server of NATS is, can do and has; `address` is that of a `NatsTransport`.
+
+    Raises `TransportError` if there is no connection, or the server will not do.
+    """
+
 def check_crew(crew: object) -> None:
     """Refuses what is no name of a crew."""
 
@@ -377,6 +385,24 @@ class Plan:
         """The crews with their levels, triggers and needs, for drawing."""
 
 @final
+class Nats:
+    """Streams on NATS: a source of events, a place for actions, and a journal."""
+
+    def __new__(
+        cls,
+        address: Mapping[str, Any],
+        *,
+        stream: str | None = None,
+        crews: set[str] | None = None,
+        shards: int = 8,
+        replicas: int = 1,
+        role: str = "both",
+        lease_s: int = 3,
+    ) -> Self: ...
+    def publish(self, events: list[Event[Any]]) -> None:
+        """Sends events to their streams and waits until the server has them."""
+
+@final
 class Journal:
     """A journal: in memory, or a file that outlives the process."""
 
@@ -388,9 +414,17 @@ class Journal:
     def file(path: str | PathLike[str]) -> Journal:
         """A journal in a file, which need not be there yet."""
 
+    @staticmethod
+    def nats(place: Nats) -> Journal:
+        """The journals that sessions on NATS write there."""
+
+    @property
+    def is_on_nats(self) -> bool:
+        """Whether sessions on NATS write it there."""
+
     @property
     def path(self) -> Any:
-        """Where it is; `None` in memory."""
+        """The file it is in, if it is in one."""
 
     def streams(self) -> list[dict[str, Any]]:
         """What it holds of each stream."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from live_crew._core import Journal, Plan
+from live_crew._core import Journal, Nats, Plan
 from live_crew._script import run_to_end
 from live_crew.errors import ConfigError, LiveCrewError, MultiCrewError
 from live_crew.handlers import Handler, as_handler
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CrewOrchestrator", "Orchestrator"]
 
-Source = str | Path | EventTransport | Iterable[Any] | AsyncIterable[Any]
+Source = str | Path | EventTransport | Nats | Iterable[Any] | AsyncIterable[Any]
 
 
 class Orchestrator:
@@ -126,9 +126,11 @@ class Orchestrator:
 
         `run` and `start` do so by themselves.
         """
+        recorder = self._settings.recorder
+        serves = recorder is not None and recorder.serves
         for name, participant in self._participants.items():
             if participant.crew is not None and crew in (None, name):
-                await participant.crew.load()
+                await participant.crew.load(serves=serves)
 
     # -- runs ------------------------------------------------------------------------------
 
@@ -167,7 +169,7 @@ class Orchestrator:
     async def start(self) -> None:
         """Begin to take in what `publish` gives, in real time."""
         await self.load()
-        self._begin(None)
+        self._begin(self._settings.place() if self._settings.is_on_nats else None)
 
     async def publish(self, event: Event[Any] | Mapping[str, Any]) -> None:
         """Hand over an event; waits while ten thousand are waiting already."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from live_crew._core import Attempt, Journal, Plan
@@ -60,6 +61,8 @@ class ReplayResult:
 
     mode: ReplayMode
     runs: tuple[ReplayedRun, ...]
+    # How many attempts of crews that are no more were not run again, by crew.
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def differing(self) -> tuple[ReplayedRun, ...]:
@@ -77,6 +80,7 @@ class ReplayResult:
             "mode": self.mode,
             "ok": self.ok,
             "runs": len(self.runs),
+            "left_out": dict(self.left_out),
             "differing": [asdict(run) for run in self.differing],
         }
 
@@ -111,17 +115,31 @@ class Replay:
             self._styles = {name: style for name, _, style, _, _ in members}
             streams = [one["stream_id"] for one in self._journal.streams()]
             found: list[Attempt] = []
+            left_out: Counter[str] = Counter()
             for name in streams if stream_id is None else [stream_id]:
                 held = await asyncio.to_thread(
                     self._journal.attempts, name, self._plan, members, first=first, last=last
                 )
                 found += [attempt for attempt in held if crew in (None, attempt.crew)]
+                if crew is None:
+                    left_out += await asyncio.to_thread(self._left_out, name, first, last)
             self._check(found)
             runs = await asyncio.gather(*(self._one(attempt, gate) for attempt in found))
         finally:
             workers.close()
             self._tape.close()
-        return ReplayResult(self._mode, tuple(runs))
+        return ReplayResult(self._mode, tuple(runs), left_out)
+
+    def _left_out(self, stream: str, first: int | None, last: int | None) -> Counter[str]:
+        """The attempts of crews that were renamed or removed: there is nothing to run."""
+        counted: Counter[str] = Counter()
+        for run in self._journal.timeline(stream):
+            started = run["started"]
+            if run["crew"] in self._participants or started is None:
+                continue
+            if (first is None or first <= started) and (last is None or started <= last):
+                counted[run["crew"]] += run["attempts"]
+        return counted
 
     def _check(self, found: list[Attempt]) -> None:
         """Without traffic every crew would differ, which says nothing."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from live_crew._core import Bodies, Context, Journal, Plan, Session
+from live_crew._core import Bodies, Context, Journal, Nats, Plan, Session
 from live_crew._drive import Drive, Tasks
 from live_crew._suggestions import suggestions_for
 from live_crew._workers import Workers
@@ -71,7 +71,8 @@ class LiveRun:
         self._summary: dict[str, Any] | None = None
         self._source_error: BaseException | None = None
         self._crews = [one.crew for one in participants.values() if one.crew is not None]
-        self._is_live = source is None or isinstance(source, (EventTransport, AsyncIterable))
+        self._is_live = source is None or isinstance(source, (EventTransport, AsyncIterable, Nats))
+        self._nats = source if isinstance(source, Nats) else None
         out = _outputs(actions, settings)
         self._keeps = out is None and settings.actions is None
         if traffic is not None:
@@ -118,6 +119,9 @@ class LiveRun:
     async def publish(self, event: Event[Any] | Mapping[str, Any]) -> None:
         """Hand over an event; waits while the queue is full."""
         made = _as_event(event)
+        if self._nats is not None:
+            await asyncio.to_thread(self._nats.publish, [made])
+            return
         while not self._session.publish(made):
             await self._drive.stepped()
             if self._drive.is_over:
@@ -194,6 +198,8 @@ class LiveRun:
         """What the core reads from: a path, an iterator, or nothing for what is published."""
         if source is None or isinstance(source, (EventTransport, AsyncIterable)):
             return None
+        if isinstance(source, Nats):
+            return source
         if isinstance(source, (str, Path)):
             return os.fspath(source)
         if isinstance(source, Iterable):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from live_crew._core import Journal
+from live_crew._core import Journal, Nats
 from live_crew.errors import ConfigError
 from live_crew.transports import ActionTransport, ContextBackend, EventTransport
 
@@ -75,10 +75,17 @@ class Settings:
         config = self.config
         if config.kv_backend == "redis":
             return config.kv_url or "redis://127.0.0.1:6379"
+        if config.kv_backend == "jetstream":
+            return "jetstream"
         if config.kv_backend == "sqlite" and config.journal.path is not None:
             journal = Path(config.journal.path)
             return f"sqlite:{journal.with_name(f'{journal.stem}.context{journal.suffix}')}"
         return None
+
+    @property
+    def is_on_nats(self) -> bool:
+        """Whether events come from NATS, and journals are kept there."""
+        return self.config.transport.kind == "nats"
 
     @property
     def relays(self) -> bool:
@@ -95,20 +102,38 @@ class Settings:
         """What moves time: the clock when events are published live, else the events themselves."""
         if self.config.pace is not None:
             return self.config.pace
-        is_live = source is None and self.default_source() is None
-        is_live = is_live or isinstance(source, (EventTransport, AsyncIterable))
+        is_live = source is None and (self.is_on_nats or self.default_source() is None)
+        is_live = is_live or isinstance(source, (EventTransport, AsyncIterable, Nats))
         return "realtime" if is_live else "virtual"
 
-    def default_source(self) -> str | EventTransport | None:
+    def default_source(self, stream: str | None = None) -> str | EventTransport | Nats | None:
         """Where events come from when a run does not say."""
         if self.events is not None:
             return self.events
         transport = self.config.transport
+        if transport.kind == "nats":
+            return self.place(stream)
         return str(transport.path) if transport.kind == "file" and transport.path else None
+
+    def place(self, stream: str | None = None, crews: set[str] | None = None) -> Nats:
+        """The streams on NATS, or one of them; `crews` are those that run in this process."""
+        transport = self.config.transport
+        assert transport.kind == "nats"  # noqa: S101 (whoever calls this has looked)
+        return Nats(
+            transport.address(),
+            stream=stream,
+            crews=crews,
+            shards=transport.shards,
+            replicas=transport.replicas,
+            role=transport.role,
+            lease_s=transport.lease_s,
+        )
 
     def open_journal(self) -> Journal:
         """The journal, which is made when it is first written."""
         path = self.config.journal.path
+        if self.is_on_nats:
+            return Journal.nats(self.place())
         return Journal.memory() if path is None else Journal.file(str(path))
 
     def open_traffic(self, journal: Journal) -> Traffic | None:

@@ -38,7 +38,8 @@ const ATTEMPTS: u32 = 8;
 /// Keeps contexts in a JetStream bucket.
 ///
 /// Every write names the message it follows, so one that was overtaken is refused by the server,
-/// also when it arrives long after it was given up.
+/// also when it arrives long after it was given up. Up to 500 streams of one save are stored
+/// together; on servers before 2.12, and in buckets that take no batches, one by one.
 #[derive(Debug)]
 pub struct JetStreamContext {
     nats: Connection,
@@ -138,11 +139,8 @@ impl JetStreamContext {
         if self.has_batches && writes.len() > 1 {
             for writes in writes.chunks(BATCH) {
                 let messages = writes.iter().map(|one| self.message(one)).collect();
-                let last = store_together(&self.nats, STREAM, None, messages).await?;
-                // A batch is stored in one piece. If it were not, the next write would be
-                // refused and the key looked up.
-                let first = last + 1 - writes.len() as u64;
-                let known = writes.iter().zip(first..).map(|(one, seq)| note(one, seq));
+                let seqs = store_together(&self.nats, STREAM, None, messages).await?;
+                let known = writes.iter().zip(seqs).map(|(one, seq)| note(one, seq));
                 self.last.extend(known.collect::<Vec<_>>());
             }
             return Ok(());
@@ -151,8 +149,8 @@ impl JetStreamContext {
         let stores = writes.iter().map(|one| {
             let message = self.message(one);
             async move {
-                let seq = store_together(nats, STREAM, None, vec![message]).await?;
-                Ok::<_, NatsError>(note(one, seq))
+                let seqs = store_together(nats, STREAM, None, vec![message]).await?;
+                Ok::<_, NatsError>(note(one, seqs[0]))
             }
         });
         let stores: Vec<_> = stores.collect();

@@ -2,10 +2,13 @@
 
 use std::{fmt, path::PathBuf};
 
+use super::urls::hide;
+
 /// What a connection needs to be told.
 #[derive(Clone, Default)]
 pub struct Address {
-    /// `nats://host:4222` or `tls://host:4222`; never with credentials in it.
+    /// `nats://host:4222` or `tls://host:4222`. Credentials in one are taken out and signed in
+    /// with; they are never shown.
     pub servers: Vec<String>,
     /// How to sign in.
     pub sign_in: SignIn,
@@ -45,11 +48,29 @@ pub struct Tls {
     pub own: Option<(PathBuf, PathBuf)>,
 }
 
+impl SignIn {
+    /// What it is called, without anything secret.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::User { .. } => "user and password",
+            Self::Token(_) => "token",
+            Self::Nkey(_) => "nkey",
+            Self::Creds(_) => "creds",
+        }
+    }
+
+    pub(super) fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Anonymous)
+    }
+}
+
 impl fmt::Debug for Address {
     /// Without anything secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers: Vec<_> = self.servers.iter().map(|url| hide(url)).collect();
         f.debug_struct("Address")
-            .field("servers", &self.servers)
+            .field("servers", &servers)
             .field("sign_in", &self.sign_in)
             .field("tls", &self.tls)
             .field("name", &self.name)
@@ -59,12 +80,6 @@ impl fmt::Debug for Address {
 
 impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Anonymous => "anonymous",
-            Self::User { .. } => "user and password",
-            Self::Token(_) => "token",
-            Self::Nkey(_) => "nkey",
-            Self::Creds(_) => "creds",
-        })
+        f.write_str(self.kind())
     }
 }

@@ -40,29 +40,27 @@ pub struct Fence {
 struct Reply {
     #[serde(default)]
     seq: u64,
-    #[serde(default)]
-    duplicate: bool,
     error: Option<async_nats::jetstream::Error>,
 }
 
-/// Stores the messages in one stream, all or none, if the fence holds; gives the sequence of the
-/// last one. Without batches (servers before 2.12) they are stored one by one, each behind the
+/// Stores the messages in one stream, all or none, if the fence holds; gives their sequences.
+/// Without batches (servers before 2.12) they are stored one by one, each behind the
 /// fence.
 pub async fn store_together(
     nats: &Connection,
     stream: &str,
     fence: Option<&Fence>,
     messages: Vec<Message>,
-) -> Result<u64, NatsError> {
+) -> Result<Vec<u64>, NatsError> {
     if messages.len() <= 1 || !nats.has_batches() {
-        let mut last = 0;
+        let mut stored = Vec::with_capacity(messages.len());
         for message in messages {
             // The fence takes the place of the message's own check: a message has room for one.
             let mut headers = headers(&message, stream, fence.is_none());
             guard(&mut headers, fence);
-            last = ask(nats, message.subject, headers, message.payload).await?;
+            stored.push(ask(nats, message.subject, headers, message.payload).await?);
         }
-        return Ok(last);
+        return Ok(stored);
     }
     let (count, id) = (messages.len(), nats.client().new_inbox().replace('.', ""));
     debug_assert!(count <= MAX_BATCH, "the caller splits what is more");
@@ -75,12 +73,13 @@ pub async fn store_together(
         }
         if at + 1 == count {
             headers.insert("Nats-Batch-Commit", "1");
-            return ask(nats, message.subject, headers, message.payload).await;
+            let last = ask(nats, message.subject, headers, message.payload).await?;
+            return Ok((0..count as u64).rev().map(|back| last.saturating_sub(back)).collect());
         }
         let sent = nats.client().publish_with_headers(message.subject, headers, message.payload);
         sent.await.map_err(|error| NatsError::unanswered("a batch", error))?;
     }
-    Ok(0)
+    Ok(Vec::new())
 }
 
 fn headers(message: &Message, stream: &str, may_check: bool) -> HeaderMap {
@@ -122,6 +121,5 @@ async fn ask(
     if let Some(error) = reply.error {
         return Err(NatsError::refused(doing, &error));
     }
-    let _known = reply.duplicate;
     Ok(reply.seq)
 }

@@ -37,8 +37,21 @@ pub mod subjects {
     }
 
     /// Who may write for a shard.
-    pub fn term(shard: u32) -> String {
+    pub fn shard_term(shard: u32) -> String {
         format!("live.shard.{shard}.term")
+    }
+
+    /// Who may write for one stream, where a stream is run by itself.
+    pub fn term(stream: &StreamId) -> String {
+        format!("live.{stream}.term")
+    }
+
+    /// The stream a subject is about.
+    pub fn stream_of(subject: &str) -> Option<StreamId> {
+        // A kept event has its shard before the rest.
+        let rest = subject.strip_prefix("p.").and_then(|rest| rest.split_once('.'));
+        let subject = rest.map_or(subject, |(_, subject)| subject);
+        StreamId::new(subject.strip_prefix("live.")?.split('.').next()?).ok()
     }
 }
 
@@ -49,7 +62,7 @@ pub struct Layout {
     pub replicas: usize,
     /// Into how many shards streams are divided.
     pub shards: u32,
-    /// Bytes of events kept; beyond it publishers are refused.
+    /// Bytes of events kept, beyond which publishers are refused; -1 is what the server allows.
     pub event_bytes: i64,
     /// How long events are kept.
     pub event_age: Duration,
@@ -57,7 +70,7 @@ pub struct Layout {
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { replicas: 1, shards: 8, event_bytes: 10 << 30, event_age: Duration::ZERO }
+        Self { replicas: 1, shards: 8, event_bytes: -1, event_age: Duration::ZERO }
     }
 }
 
@@ -107,7 +120,13 @@ impl Layout {
                 allow_atomic_publish: has_batches,
                 ..base(
                     Self::LOG,
-                    &["live.*.journal", "live.*.snapshots", "live.*.actions", "live.shard.*.term"],
+                    &[
+                        "live.*.journal",
+                        "live.*.snapshots",
+                        "live.*.actions",
+                        "live.*.term",
+                        "live.shard.*.term",
+                    ],
                 )
             },
             Config {

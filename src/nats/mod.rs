@@ -2,9 +2,13 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `address`, `connect` | where the servers are, how to sign in; a connection and what it can do |
+//! | `address`, `urls`, `sign_in` | where the servers are, how to sign in; what that needs |
+//! | `connect`, `state`, `version` | a connection, how it is doing, and which servers will do |
+//! | `refused` | why there is no connection |
+//! | `report` | what is promised on a server |
 //! | `layout` | subjects, JetStream streams and their settings |
 //! | `batch` | messages that are stored together or not at all |
+//! | `scan` | reading what is stored |
 //! | `error` | what a server refused, and what to do about it |
 
 mod address;
@@ -12,9 +16,20 @@ mod batch;
 mod connect;
 mod error;
 mod layout;
+mod refused;
+mod report;
+mod scan;
+mod sign_in;
+mod state;
+mod urls;
+mod version;
 
 pub use address::{Address, SignIn, Tls};
+pub(crate) use batch::MAX_BATCH;
 pub use batch::{Fence, Message, store_together};
 pub use connect::Connection;
 pub use error::{NatsError, code};
 pub use layout::{Layout, shard_of, subjects};
+pub use report::{Found, Report};
+pub(crate) use scan::{Stored, last, next, scan, stream};
+pub use state::State;

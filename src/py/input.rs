@@ -10,7 +10,9 @@ use pyo3::{prelude::*, types::PyIterator};
 use super::event::Event;
 use crate::{
     engine::{self, Limits, StreamId},
-    transport::{Cursor, Delivery, FileSource, Source, TransportError, memory::MemorySource},
+    transport::{
+        Cursor, Delivery, FileSource, NatsSource, Source, TransportError, memory::MemorySource,
+    },
 };
 
 /// A source decided at run time.
@@ -20,6 +22,8 @@ pub(super) enum Input {
     Stdin(Box<FileSource>),
     /// What `publish` is given.
     Queue(MemorySource),
+    /// NATS.
+    Nats(Box<NatsSource>),
     /// Ready-made events.
     Events(Events),
 }
@@ -131,6 +135,7 @@ impl Source for Input {
         match self {
             Self::File(source) | Self::Stdin(source) => source.next(max).await,
             Self::Queue(source) => source.next(max).await,
+            Self::Nats(source) => source.next(max).await,
             Self::Events(events) => Python::attach(|py| events.take(py, max))
                 .map_err(|error| TransportError::Custom(error.to_string())),
         }
@@ -140,6 +145,7 @@ impl Source for Input {
         match self {
             Self::File(source) => source.resume_after(cursor).await,
             Self::Queue(source) => source.resume_after(cursor).await,
+            Self::Nats(source) => source.resume_after(cursor).await,
             Self::Stdin(_) => Ok(()),
             Self::Events(events) => Python::attach(|py| events.skip(py, cursor.0))
                 .map_err(|error| TransportError::Custom(error.to_string())),
@@ -150,6 +156,7 @@ impl Source for Input {
         match self {
             Self::File(source) | Self::Stdin(source) => source.ack(cursor).await,
             Self::Queue(source) => source.ack(cursor).await,
+            Self::Nats(source) => source.ack(cursor).await,
             Self::Events(_) => Ok(()),
         }
     }

@@ -1,6 +1,9 @@
 //! Journals as Python asks them: what ran and why, what the context was, where two of them part.
 
-use std::{path::PathBuf, sync::Mutex};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use pyo3::{
     prelude::*,
@@ -13,12 +16,14 @@ use super::{
     errors::{journal_error, runtime_error},
     io::{block_on, json_text},
     json::{json_to_python, to_python},
+    place::{Place, PyPlace},
     plan::Plan,
     session::read_members,
     stores::AnyStore,
 };
 use crate::{
     engine::{Slice, StreamId},
+    nats::Layout,
     runtime::{self, RuntimeError, Verdict},
     store::{MemoryStore, SqliteStore, Store, StoreError},
 };
@@ -32,6 +37,7 @@ pub(super) struct Journal {
 enum Home {
     Memory(Mutex<MemoryStore>),
     File(PathBuf),
+    Nats(Arc<Place>),
 }
 
 impl Journal {
@@ -40,11 +46,13 @@ impl Journal {
         match &self.home {
             Home::Memory(store) => Ok(AnyStore::Memory(shared(store))),
             Home::File(path) => Ok(AnyStore::sqlite(SqliteStore::open(path)?)),
+            Home::Nats(_) => Err(StoreError::ReadOnly { journal: Layout::LOG.to_owned() }),
         }
     }
 
-    fn open(&self) -> Result<AnyStore, StoreError> {
+    async fn open(&self) -> Result<AnyStore, StoreError> {
         match &self.home {
+            Home::Nats(place) => Ok(AnyStore::JetStream(Box::new(place.journal().await?))),
             Home::Memory(store) => Ok(AnyStore::Memory(shared(store))),
             Home::File(path) => Ok(AnyStore::sqlite(SqliteStore::open_readonly(path)?)),
         }
@@ -58,7 +66,7 @@ impl Journal {
     ) -> PyResult<T> {
         let answer = py.detach(|| {
             block_on(async {
-                let mut store = self.open()?;
+                let mut store = self.open().await?;
                 question(&mut store).await
             })
         });
@@ -84,11 +92,23 @@ impl Journal {
         Self { home: Home::File(path) }
     }
 
-    /// Where it is; `None` in memory.
+    /// The journals that sessions on NATS write there.
+    #[staticmethod]
+    fn nats(place: &Bound<'_, PyPlace>) -> Self {
+        Self { home: Home::Nats(Arc::clone(&place.get().0)) }
+    }
+
+    /// Whether sessions on NATS write it there.
+    #[getter]
+    fn is_on_nats(&self) -> bool {
+        matches!(self.home, Home::Nats(_))
+    }
+
+    /// The file it is in, if it is in one.
     #[getter]
     fn path(&self) -> Option<&PathBuf> {
         match &self.home {
-            Home::Memory(_) => None,
+            Home::Memory(_) | Home::Nats(_) => None,
             Home::File(path) => Some(path),
         }
     }
@@ -220,7 +240,7 @@ impl Journal {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let stream = stream_id(stream)?;
         let difference = self.ask(py, async |store| {
-            let mut other = other.open()?;
+            let mut other = other.open().await?;
             runtime::first_difference(store, &mut other, &stream).await
         })?;
         difference.map(|difference| Ok(pythonize(py, &difference)?)).transpose()
@@ -229,6 +249,7 @@ impl Journal {
     fn __repr__(&self) -> String {
         match &self.home {
             Home::Memory(_) => "Journal.memory()".to_owned(),
+            Home::Nats(_) => "Journal.nats(…)".to_owned(),
             Home::File(path) => format!("Journal.file({})", json_text(&path.display().to_string())),
         }
     }

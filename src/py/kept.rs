@@ -11,9 +11,11 @@ use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{
     context::{
-        ContextError, ContextStore, Kept, Notice, Projection, RedisContext, SqliteContext, Teller,
+        ContextError, ContextStore, JetStreamContext, Kept, Notice, Projection, RedisContext,
+        SqliteContext, Teller,
     },
     engine::{Span, StreamId},
+    nats::Connection,
     transport::{Channel, Outgoing, TransportError},
     wire::split_context,
 };
@@ -33,6 +35,21 @@ impl Notices {
     fn push(&self, level: &'static str, text: String) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((level, text));
         self.waker.wake_by_ref();
+    }
+
+    /// What a projection tells of outages.
+    fn teller(&self) -> impl Fn(Notice) + Send + 'static {
+        let notices = self.clone();
+        move |notice| match notice {
+            Notice::Failing(error) => {
+                let text =
+                    format!("{error}; the run goes on, and they are saved when that is mended");
+                notices.push("warning", text);
+            }
+            Notice::Back(streams) => {
+                notices.push("info", format!("contexts are saved again, {streams} of them anew"));
+            }
+        }
     }
 
     /// Logs what waits under `live_crew.context`.
@@ -56,7 +73,8 @@ impl Notices {
     }
 }
 
-/// Opens where contexts are kept, and begins to save.
+/// Opens where the contexts of this session are kept, and begins to save. The session is a writer
+/// of its own, higher than those before.
 pub(super) async fn begin(
     place: Option<String>,
     notices: &Notices,
@@ -64,16 +82,7 @@ pub(super) async fn begin(
     let Some(place) = place else {
         return Ok(None);
     };
-    let notices = notices.clone();
-    let tell = move |notice| match notice {
-        Notice::Failing(error) => {
-            let text = format!("{error}; the run goes on, and they are saved when that is mended");
-            notices.push("warning", text);
-        }
-        Notice::Back(streams) => {
-            notices.push("info", format!("contexts are saved again, {streams} of them anew"));
-        }
-    };
+    let tell = notices.teller();
     let projection = if let Some(path) = place.strip_prefix("sqlite:") {
         let mut store = SqliteContext::open(path).map_err(failed)?;
         let writer = store.new_writer().map_err(failed)?;
@@ -85,6 +94,47 @@ pub(super) async fn begin(
     };
     Ok(Some(projection))
 }
+
+/// The same for a part of streams on NATS, where the term is the writer: parts move between
+/// sessions, and the one that has a part now need not be the one that began last.
+pub(super) async fn begin_part(
+    place: Option<&str>,
+    nats: &Connection,
+    replicas: usize,
+    term: u64,
+    notices: &Notices,
+) -> Result<Option<Projection>, TransportError> {
+    let tell = notices.teller();
+    Ok(match place {
+        None => None,
+        Some(JETSTREAM) => {
+            let store = JetStreamContext::open(nats.clone(), replicas).await.map_err(failed)?;
+            Some(Projection::begin(store, term, tell))
+        }
+        Some(url) => {
+            let store = RedisContext::open(url).await.map_err(failed)?;
+            Some(Projection::begin(store, term, tell))
+        }
+    })
+}
+
+/// Whether a place for parts can be written at all.
+pub(super) async fn check(
+    place: Option<&str>,
+    nats: &Connection,
+    replicas: usize,
+) -> Result<(), TransportError> {
+    match place {
+        None => Ok(()),
+        Some(JETSTREAM) => {
+            JetStreamContext::open(nats.clone(), replicas).await.map(|_| ()).map_err(failed)
+        }
+        Some(url) => RedisContext::open(url).await.map(|_| ()).map_err(failed),
+    }
+}
+
+/// The bucket on the servers that a session is connected to.
+const JETSTREAM: &str = "jetstream";
 
 /// Tells of the commits in a batch.
 pub(super) fn tell(contexts: &Teller, batch: &[Outgoing]) -> Result<(), TransportError> {

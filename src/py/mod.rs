@@ -3,6 +3,8 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
+//! | `place`, `distributed` | streams on NATS, and a session over them |
+//! | `nats` | the section of NATS, and what there is to ask of a server |
 //! | `crews`, `run`, `attempt` | crews that are Python code, their runs, and those run again |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
@@ -20,6 +22,7 @@ mod bodies;
 mod changes;
 mod context;
 mod crews;
+mod distributed;
 mod errors;
 mod event;
 mod events;
@@ -31,8 +34,10 @@ mod json;
 mod kept;
 mod model;
 mod models_error;
+mod nats;
 mod output;
 mod payload;
+mod place;
 mod plan;
 mod pulse;
 mod run;
@@ -53,12 +58,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event::register(module)?;
     events::register(module)?;
     fields::register(module)?;
+    nats::register(module)?;
     payload::register(module)?;
     time::register(module)?;
     module.add_class::<attempt::Attempt>()?;
     module.add_class::<bodies::Bodies>()?;
     module.add_class::<context::RunContext>()?;
     module.add_class::<journal::Journal>()?;
+    module.add_class::<place::PyPlace>()?;
     module.add_class::<plan::Plan>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<session::Session>()?;

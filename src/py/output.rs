@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::{bodies::Bodies, kept};
 use crate::{
     context::Teller,
-    transport::{Channel, FileSink, Outgoing, Sink, TransportError},
+    transport::{Channel, FileSink, NatsSink, Outgoing, Sink, TransportError},
 };
 
 /// Errors and refusals kept for the result; more are only counted.
@@ -40,11 +40,15 @@ pub(super) struct Counts {
 
 /// Shared between a session and its sink.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Mouth(Arc<Mutex<Said>>);
+pub(super) struct Mouth {
+    said: Arc<Mutex<Said>>,
+    /// One batch is relayed at a time, also where several runtimes speak.
+    relaying: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl Mouth {
     pub(super) fn said(&self) -> MutexGuard<'_, Said> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -54,6 +58,7 @@ pub(super) struct Output {
     /// Whether actions are kept for Python.
     pub(super) keep: bool,
     pub(super) file: Option<FileSink>,
+    pub(super) nats: Option<NatsSink>,
     /// Whether a Python object publishes what is said.
     pub(super) relay: bool,
     /// Told of every commit, if contexts are kept somewhere.
@@ -65,7 +70,11 @@ impl Sink for Output {
         if let Some(file) = &mut self.file {
             file.publish(batch).await?;
         }
+        if let Some(nats) = &mut self.nats {
+            nats.publish(batch).await?;
+        }
         if self.relay {
+            let _turn = self.mouth.relaying.lock().await;
             let (done, wait) = oneshot::channel();
             self.mouth.said().relay = Some((batch.to_vec(), done));
             // Python looks after every step, so nobody needs to be woken.

@@ -24,6 +24,7 @@ use super::{
     answers::Reader,
     bodies::Bodies,
     crews::{Member, Members, Style},
+    distributed::Parts,
     errors::{journal_error, misuse, runtime_error, transport_error},
     event::Event,
     input::{Events, Input, Taken, Watched},
@@ -31,6 +32,7 @@ use super::{
     journal::Journal,
     kept::{self, Notices},
     output::{Mouth, Output},
+    place::PyPlace,
     plan::Plan,
     pulse::Pulse,
     summary::{Summary, problem},
@@ -126,7 +128,7 @@ impl Session {
     #[allow(clippy::too_many_arguments, reason = "keywords, all of one call in Python")]
     fn new(
         py: Python<'_>,
-        plan: &Plan,
+        plan: &Bound<'_, Plan>,
         members: &Bound<'_, PyList>,
         source: &Bound<'_, PyAny>,
         make_event: Py<PyAny>,
@@ -142,12 +144,11 @@ impl Session {
         context: Option<String>,
     ) -> PyResult<Self> {
         let _quiet = Quiet::new();
+        let (planned, plan) = (plan, plan.get());
         let (bell, ear) = bell().map_err(|error| transport_error(&error))?;
         let pulse = Pulse::new(bell);
         let checked = Arc::clone(&plan.checked);
-        let (input, publisher) = input(source, make_event, plan, source_name.is_some())?;
         let taken = Arc::<Taken>::default();
-        let mut input = Watched { input, taken: Arc::clone(&taken) };
         let mouth = Mouth::default();
         let file = match (actions_path, problems_path) {
             (None, None) => None,
@@ -156,30 +157,72 @@ impl Session {
             }
             _ => return Err(misuse("both outputs are files, or none")),
         };
-        let mut sink =
-            Output { mouth: mouth.clone(), keep: keep_actions, file, relay, contexts: None };
-        let members = read_members(plan, members)?;
-        let crews = Members::new(Arc::clone(&checked), members, Arc::clone(&pulse), spawn);
+        let mut sink = Output {
+            mouth: mouth.clone(),
+            keep: keep_actions,
+            file,
+            nats: None,
+            relay,
+            contexts: None,
+        };
         let mut options = settings.options(checked.settings.pace);
         options.tell_context = relay_context || context.is_some();
         let grace = options.grace;
+        let source_name_is_some = source_name.is_some();
         options.source = source_name;
-        let store = py.detach(|| journal.open_for_writing());
-        let store = store.map_err(|error| journal_error(&error))?;
         let (switch, asked) = (StopSwitch::new(), Arc::clone(&checked));
         let stop = switch.clone();
         let notices = Notices::new(Waker::from(Arc::clone(&pulse)));
         let told = notices.clone();
-        let work = async move {
-            let contexts = kept::begin(context, &told).await?;
-            sink.contexts = contexts.as_ref().map(Projection::teller);
-            let clock = SystemClock::new();
-            let mut runtime = Runtime::open(checked, options, store, sink, crews, clock).await?;
-            let ending = runtime.run(&mut input, &stop).await?;
-            let mut summary = Summary::of(&runtime, ending);
-            runtime.close().await?;
-            summary.unsaved = kept::finish(contexts, grace, &told).await?;
-            Ok(summary)
+        let mut publisher = None;
+        let work: Work = if let Ok(place) = source.cast::<PyPlace>() {
+            let (planned, members) = (planned.clone().unbind(), members.clone().unbind());
+            let (pulse, mouth) = (Arc::clone(&pulse), mouth.clone());
+            let make = move || {
+                let members = Python::attach(|py| {
+                    let plan = planned.get();
+                    let read = read_members(plan, members.bind(py));
+                    let made = |members| {
+                        let (plan, pulse) = (Arc::clone(&plan.checked), Arc::clone(&pulse));
+                        Members::new(plan, members, pulse, spawn.clone_ref(py))
+                    };
+                    read.map(made).map_err(|error| TransportError::Custom(error.to_string()))
+                })?;
+                let sink = Output {
+                    mouth: mouth.clone(),
+                    keep: keep_actions,
+                    file: None,
+                    nats: None,
+                    relay,
+                    contexts: None,
+                };
+                Ok((members, sink))
+            };
+            let (place, taken) = (Arc::clone(&place.get().0), Arc::clone(&taken));
+            Box::pin(
+                Parts { place, plan: checked, options, stop, taken, context, notices: told, make }
+                    .run(),
+            )
+        } else {
+            let (input, queue) = input(source, make_event, plan, source_name_is_some)?;
+            publisher = queue;
+            let mut input = Watched { input, taken: Arc::clone(&taken) };
+            let members = read_members(plan, members)?;
+            let crews = Members::new(Arc::clone(&checked), members, Arc::clone(&pulse), spawn);
+            let store = py.detach(|| journal.open_for_writing());
+            let store = store.map_err(|error| journal_error(&error))?;
+            Box::pin(async move {
+                let contexts = kept::begin(context, &told).await?;
+                sink.contexts = contexts.as_ref().map(Projection::teller);
+                let clock = SystemClock::new();
+                let mut runtime =
+                    Runtime::open(checked, options, store, sink, crews, clock).await?;
+                let ending = runtime.run(&mut input, &stop).await?;
+                let mut summary = Summary::of(&runtime, ending);
+                runtime.close().await?;
+                summary.unsaved = kept::finish(contexts, grace, &told).await?;
+                Ok(summary)
+            })
         };
         Ok(Self {
             work: Mutex::new(Some(Box::pin(work))),

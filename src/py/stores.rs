@@ -5,8 +5,8 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use crate::{
     engine::{StreamId, Timestamp},
     store::{
-        Frame, Mark, MemoryStore, Pick, Pruned, Retention, Snapshot, SqliteStore, Store,
-        StoreError, StoredFrame, StreamSummary,
+        Frame, JetStreamStore, Mark, MemoryStore, Pick, Pruned, Retention, Snapshot, SqliteStore,
+        Store, StoreError, StoredFrame, StreamSummary,
     },
 };
 
@@ -15,6 +15,7 @@ use crate::{
 pub(super) enum AnyStore {
     Memory(MemoryStore),
     Sqlite(Box<Offloaded>),
+    JetStream(Box<JetStreamStore>),
 }
 
 impl AnyStore {
@@ -49,6 +50,7 @@ impl Store for AnyStore {
     async fn append(&mut self, frames: Vec<Frame>) -> Result<Vec<u64>, StoreError> {
         match self {
             Self::Memory(store) => store.append(frames).await,
+            Self::JetStream(store) => store.append(frames).await,
             Self::Sqlite(store) => {
                 store.lend(move |store, on| on.block_on(store.append(frames))).await
             }
@@ -63,6 +65,7 @@ impl Store for AnyStore {
     ) -> Result<Vec<StoredFrame>, StoreError> {
         match self {
             Self::Memory(store) => store.read(stream, after, max_bytes).await,
+            Self::JetStream(store) => store.read(stream, after, max_bytes).await,
             Self::Sqlite(store) => {
                 let stream = stream.clone();
                 store
@@ -79,6 +82,7 @@ impl Store for AnyStore {
     ) -> Result<(), StoreError> {
         match self {
             Self::Memory(store) => store.write_snapshot(stream, snapshot).await,
+            Self::JetStream(store) => store.write_snapshot(stream, snapshot).await,
             Self::Sqlite(store) => {
                 let stream = stream.clone();
                 store
@@ -95,6 +99,7 @@ impl Store for AnyStore {
     ) -> Result<Option<Snapshot>, StoreError> {
         match self {
             Self::Memory(store) => store.snapshot(stream, pick).await,
+            Self::JetStream(store) => store.snapshot(stream, pick).await,
             Self::Sqlite(store) => {
                 let stream = stream.clone();
                 store.lend(move |store, on| on.block_on(store.snapshot(&stream, pick))).await
@@ -110,6 +115,7 @@ impl Store for AnyStore {
     ) -> Result<Pruned, StoreError> {
         match self {
             Self::Memory(store) => store.prune(stream, keep, now).await,
+            Self::JetStream(store) => store.prune(stream, keep, now).await,
             Self::Sqlite(store) => {
                 let stream = stream.clone();
                 let keep = *keep;
@@ -121,6 +127,7 @@ impl Store for AnyStore {
     async fn streams(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
         match self {
             Self::Memory(store) => store.streams().await,
+            Self::JetStream(store) => store.streams().await,
             Self::Sqlite(store) => store.lend(move |store, on| on.block_on(store.streams())).await,
         }
     }
@@ -132,6 +139,7 @@ impl Store for AnyStore {
     ) -> Result<Option<(u64, Mark)>, StoreError> {
         match self {
             Self::Memory(store) => store.mark(stream, ordinal).await,
+            Self::JetStream(store) => store.mark(stream, ordinal).await,
             Self::Sqlite(store) => {
                 let stream = stream.clone();
                 store.lend(move |store, on| on.block_on(store.mark(&stream, ordinal))).await
@@ -142,6 +150,7 @@ impl Store for AnyStore {
     async fn close(self) -> Result<(), StoreError> {
         match self {
             Self::Memory(store) => store.close().await,
+            Self::JetStream(store) => store.close().await,
             Self::Sqlite(offloaded) => {
                 let store = offloaded.0.expect("it is back");
                 let on = Handle::current();

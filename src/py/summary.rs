@@ -59,6 +59,24 @@ impl Summary {
         Self { ending, counters, streams, unsaved: 0, too_fast }
     }
 
+    /// That of a session that ran nothing.
+    pub(super) fn nothing(ending: Ending) -> Self {
+        let streams = BTreeMap::new();
+        Self { ending, counters: Counters::default(), streams, unsaved: 0, too_fast: 0 }
+    }
+
+    /// Both, where each is about streams of its own.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.counters.add(&other.counters);
+        self.streams.extend(other.streams);
+        self.unsaved += other.unsaved;
+        self.too_fast += other.too_fast;
+        if self.ending == Ending::Finished || other.ending == Ending::Aborted {
+            self.ending = other.ending;
+        }
+        self
+    }
+
     pub(super) fn to_python<'py>(
         &self,
         py: Python<'py>,

@@ -47,6 +47,8 @@ pub struct Runtime<S, K, C, T> {
     pub(super) refused: u64,
     pub(super) gate: Gate,
     pub(super) audit: Option<Audit>,
+    /// Nothing was written since the journal was opened.
+    pub(super) is_recovered: bool,
     /// A run ended with an error or was dropped: what is in memory may be ahead of the journal.
     is_broken: bool,
 }
@@ -111,6 +113,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             refused: 0,
             gate,
             audit,
+            is_recovered: true,
             is_broken: false,
         };
         let now = runtime.clock.now();

@@ -8,8 +8,8 @@ use super::{
     stream::{After, Stream},
 };
 use crate::{
-    engine::{Input, Record, Timestamp},
-    store::{Frame, Mark, Retention, Snapshot, Store},
+    engine::{Emission, Input, Record, Timestamp},
+    store::{Frame, Mark, Retention, Rider, Snapshot, Store},
     transport::{Cursor, Sink, Source},
     wire,
 };
@@ -54,8 +54,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 owners.push(ix);
             }
         }
-        if !frames.is_empty() {
-            let numbers = self.store.append(frames).await?;
+        let riders = if self.store.carries() { self.riders(&touched).await? } else { Vec::new() };
+        if !frames.is_empty() || !riders.is_empty() {
+            let numbers = self.store.append_with(frames, riders).await?;
             for (ix, number) in owners.into_iter().zip(numbers) {
                 self.streams[ix].last_frame = number;
             }
@@ -67,6 +68,38 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             }
         }
         Ok(touched)
+    }
+
+    /// The actions that the store takes along: those that follow from what is being made durable.
+    async fn riders(&mut self, touched: &[usize]) -> Result<Vec<Rider>, RuntimeError> {
+        let mut riders = Vec::new();
+        for &ix in touched {
+            let stream = &self.streams[ix];
+            let (plan, name) = (stream.engine.plan(), stream.engine.stream());
+            for after in &stream.after {
+                let After::Publish(parcel) = after else { continue };
+                for item in &parcel.items {
+                    let Emission::Action(action) = item else { continue };
+                    let mut body = Vec::new();
+                    wire::write_action(
+                        name,
+                        &plan.crew(action.run.crew).spec.name,
+                        action,
+                        &mut body,
+                    );
+                    riders.push(Rider {
+                        stream: name.clone(),
+                        id: action.id.to_string(),
+                        body: body.into(),
+                    });
+                }
+            }
+        }
+        // What a journal says was to be sent may have been sent before its writer ended.
+        if std::mem::take(&mut self.is_recovered) && !riders.is_empty() {
+            riders = self.store.unsent(riders).await?;
+        }
+        Ok(riders)
     }
 
     /// Rule J5. Commits alone do not tell: a busy slice fills the journal as a thousand quiet ones

@@ -33,7 +33,7 @@ impl StopSwitch {
     }
 
     /// Waits until a stop stronger than `known` is asked for.
-    pub(super) async fn asked(&self, known: Option<Stop>) -> Stop {
+    pub(crate) async fn asked(&self, known: Option<Stop>) -> Stop {
         let mut receiver = self.0.subscribe();
         loop {
             let asked = *receiver.borrow_and_update();

@@ -44,6 +44,14 @@ pub enum StoreError {
         /// The file.
         journal: String,
     },
+    /// Somebody else writes the journal since.
+    #[error(
+        "journal `{journal}` was taken over by another scheduler; this one stops, nothing is lost"
+    )]
+    Deposed {
+        /// The journal.
+        journal: String,
+    },
     /// Written by a newer live-crew (rule J6).
     #[error(
         "journal `{journal}` has format {found}, this live-crew knows {known}; use a newer live-crew"

@@ -6,6 +6,8 @@
 
 mod error;
 mod frame;
+#[cfg(feature = "nats")]
+mod jetstream;
 mod log;
 mod memory;
 mod retention;
@@ -16,6 +18,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use error::StoreError;
+#[cfg(feature = "nats")]
+pub use jetstream::{JetStreamStore, Scope};
 pub use memory::MemoryStore;
 pub use retention::{Pruned, Retention};
 #[cfg(feature = "sqlite")]
@@ -94,6 +98,17 @@ impl Pick {
     }
 }
 
+/// A message that becomes durable together with frames, where the store can do that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rider {
+    /// The stream it is about.
+    pub stream: StreamId,
+    /// What makes sending it twice the same as once.
+    pub id: String,
+    /// What it says.
+    pub body: Bytes,
+}
+
 /// What a store holds of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSummary {
@@ -127,6 +142,30 @@ pub trait Store: Send {
         &mut self,
         frames: Vec<Frame>,
     ) -> impl Future<Output = Result<Vec<u64>, StoreError>> + Send;
+
+    /// Whether the store sends messages itself, together with the frames they follow from.
+    fn carries(&self) -> bool {
+        false
+    }
+
+    /// Appends the frames and sends the messages, in one step where there is room for it; else
+    /// the messages follow, and [`unsent`](Self::unsent) finds what a crash left out.
+    fn append_with(
+        &mut self,
+        frames: Vec<Frame>,
+        riders: Vec<Rider>,
+    ) -> impl Future<Output = Result<Vec<u64>, StoreError>> + Send {
+        debug_assert!(riders.is_empty(), "ask `carries` first");
+        self.append(frames)
+    }
+
+    /// Which of the messages were not sent; for a journal that is taken up again.
+    fn unsent(
+        &mut self,
+        riders: Vec<Rider>,
+    ) -> impl Future<Output = Result<Vec<Rider>, StoreError>> + Send {
+        std::future::ready(Ok(riders))
+    }
 
     /// The frames that follow `after` (0 is the beginning), in order. A page ends with the frame
     /// that brings it to `max_bytes`; an empty page is the end. Pruned frames are skipped.

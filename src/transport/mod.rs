@@ -10,6 +10,8 @@ mod error;
 mod file;
 pub mod framing;
 pub mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 mod outgoing;
 mod writer;
 
@@ -18,6 +20,8 @@ use std::future::Future;
 pub use dead_letter::{DeadLetter, RAW_BYTES};
 pub use error::TransportError;
 pub use file::FileSource;
+#[cfg(feature = "nats")]
+pub use nats::{NatsSink, NatsSource};
 pub use outgoing::{Channel, Outgoing};
 use serde::{Deserialize, Serialize};
 pub use writer::FileSink;

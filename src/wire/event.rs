@@ -43,6 +43,17 @@ pub struct EventReader {
     spare: Vec<u8>,
 }
 
+/// What is known of an event beside its text: it stands for what the text leaves out.
+#[derive(Debug, Clone, Default)]
+pub struct Envelope {
+    /// The stream it was sent to; a text that names another one is refused.
+    pub stream: Option<StreamId>,
+    /// When it was sent.
+    pub ts: Option<Timestamp>,
+    /// The id it was sent with.
+    pub id: Option<Arc<str>>,
+}
+
 /// What was read of an event so far.
 #[derive(Default)]
 struct Fields {
@@ -71,10 +82,23 @@ impl EventReader {
 
     /// Reads one event in one pass over its text.
     pub fn read(&mut self, text: &[u8]) -> Result<(StreamId, Event), EventError> {
-        self.read_fields(text).map_err(|refusal| refusal.locate(text))
+        self.read_sent(text, Envelope::default())
     }
 
-    fn read_fields(&mut self, text: &[u8]) -> Result<(StreamId, Event), Refusal> {
+    /// As [`read`](Self::read), of an event that came in an envelope.
+    pub fn read_sent(
+        &mut self,
+        text: &[u8],
+        envelope: Envelope,
+    ) -> Result<(StreamId, Event), EventError> {
+        self.read_fields(text, envelope).map_err(|refusal| refusal.locate(text))
+    }
+
+    fn read_fields(
+        &mut self,
+        text: &[u8],
+        envelope: Envelope,
+    ) -> Result<(StreamId, Event), Refusal> {
         let mut scanner = Scanner::new(text, &self.json)?;
         std::mem::swap(&mut scanner.spare, &mut self.spare);
         if scanner.peek() != Some(b'{') {
@@ -94,13 +118,22 @@ impl EventReader {
         let missing = |index: usize| {
             move || Refusal::new(EventProblem::MissingField { field: FIELDS[index] }, end - 1)
         };
-        let event = Event {
-            ts: fields.ts.ok_or_else(missing(0))?,
+        let mut event = Event {
+            ts: fields.ts.or(envelope.ts).ok_or_else(missing(0))?,
             kind: fields.kind.ok_or_else(missing(1))?,
             payload: fields.payload.ok_or_else(missing(3))?,
             ids: fields.ids,
         };
-        Ok((fields.stream.ok_or_else(missing(2))?, event))
+        if let Some(id) = envelope.id {
+            event.ids.get_or_insert_default().id.get_or_insert(id);
+        }
+        if let (Some(sent), Some(named)) = (&envelope.stream, &fields.stream)
+            && sent != named
+        {
+            let (sent, named) = (sent.to_string(), named.to_string());
+            return Err(Refusal::new(EventProblem::OtherStream { sent, named }, end - 1));
+        }
+        Ok((fields.stream.or(envelope.stream).ok_or_else(missing(2))?, event))
     }
 
     fn read_field(

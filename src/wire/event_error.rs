@@ -58,6 +58,16 @@ pub enum EventProblem {
         /// Its name.
         field: &'static str,
     },
+    /// The text names another stream than the one it was sent to.
+    #[error(
+        "field `stream_id` is `{named}`, and the event was sent to `{sent}`; leave the field out, or send it to `live.{named}.events`"
+    )]
+    OtherStream {
+        /// Where it was sent.
+        sent: String,
+        /// What it says.
+        named: String,
+    },
     /// A field stands twice.
     #[error("field `{field}` stands twice; keep one of them")]
     DuplicateField {

@@ -25,7 +25,7 @@ mod timestamp;
 
 pub use answer::{Parse, find_json};
 pub use emission::{split_context, write_action, write_context, write_error, write_late};
-pub use event::{EventReader, parse_event, write_event};
+pub use event::{Envelope, EventReader, parse_event, write_event};
 pub use event_error::{EventError, EventProblem};
 pub use header::{Change, Header};
 pub use output::{Answer, Emits, Scope, read_output};

@@ -22,7 +22,7 @@ const IO: [&str; 10] = [
     "HashSet",
 ];
 
-const ROOMS: [Room; 8] = [
+const ROOMS: [Room; 9] = [
     Room { folder: "src/nats", may_name: &["engine", "nats"], never: &["pyo3", "rusqlite"] },
     Room { folder: "src/json", may_name: &["json"], never: &IO },
     Room { folder: "src/engine", may_name: &["json", "engine"], never: &IO },
@@ -49,6 +49,11 @@ const ROOMS: [Room; 8] = [
     Room {
         folder: "src/runtime",
         may_name: &["json", "engine", "wire", "nats", "store", "transport", "runtime"],
+        never: &["pyo3"],
+    },
+    Room {
+        folder: "src/cluster",
+        may_name: &["json", "engine", "wire", "nats", "store", "transport", "runtime", "cluster"],
         never: &["pyo3"],
     },
 ];

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod architecture;
+#[cfg(feature = "nats")]
+mod cluster;
 mod context_contract;
 #[cfg(feature = "nats")]
 mod context_jetstream;
@@ -10,6 +12,8 @@ mod context_projection;
 mod context_redis;
 mod inspect;
 mod model;
+#[cfg(feature = "nats")]
+mod nats_reconnect;
 mod properties;
 mod rules;
 mod runtime;

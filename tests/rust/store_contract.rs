@@ -18,6 +18,11 @@ macro_rules! contract {
     ($($case:ident),* $(,)?) => {
         mod memory { $( #[test] fn $case() { super::$case(&super::InMemory::default()); } )* }
         mod sqlite { $( #[test] fn $case() { super::$case(&super::OnDisk::default()); } )* }
+        #[cfg(feature = "nats")]
+        mod jetstream {
+            use crate::store_fixture::InJetStream;
+            $( #[test] fn $case() { super::$case(&InJetStream::default()); } )*
+        }
     };
 }
 

@@ -55,11 +55,49 @@ impl Journal for OnDisk {
     }
 }
 
-/// The stores here complete at once: a future that waits would be a mistake.
+/// What a store answers. Memory and disk answer at once: there, waiting would be a mistake.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+    let mut future = pin!(future);
+    #[cfg(feature = "nats")]
+    let _entered = RUNTIME.enter();
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
+        #[cfg(feature = "nats")]
+        Poll::Pending => RUNTIME.block_on(future),
+        #[cfg(not(feature = "nats"))]
         Poll::Pending => panic!("a store did not complete at once"),
+    }
+}
+
+/// What drives clients in tests that are not async themselves.
+#[cfg(feature = "nats")]
+pub(crate) static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> =
+    std::sync::LazyLock::new(|| {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+    });
+
+#[cfg(feature = "nats")]
+pub(crate) struct InJetStream(crate::servers::NatsServer);
+
+#[cfg(feature = "nats")]
+impl Default for InJetStream {
+    fn default() -> Self {
+        Self(crate::servers::NatsServer::start())
+    }
+}
+
+#[cfg(feature = "nats")]
+impl Journal for InJetStream {
+    type Store = live_crew::store::JetStreamStore;
+    fn open(&self) -> Self::Store {
+        RUNTIME.block_on(async {
+            let servers = vec![self.0.url()];
+            let address = live_crew::nats::Address { servers, ..Default::default() };
+            let nats = live_crew::nats::Connection::open(&address).await.unwrap();
+            live_crew::nats::Layout::default().ensure(&nats).await.unwrap();
+            let scope = live_crew::store::Scope::Shard { number: 0, of: 1 };
+            live_crew::store::JetStreamStore::take_over(nats, scope, "test").await.unwrap()
+        })
     }
 }
 

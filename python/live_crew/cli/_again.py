@@ -54,6 +54,9 @@ def run_again(mode: ReplayMode, wanted: Wanted, as_json: bool) -> None:  # noqa:
         for run in result.differing:
             _say_run(run)
         say(_summary(result))
+        for crew, count in result.left_out.items():
+            many = "1 attempt" if count == 1 else f"{count} attempts"
+            say(f"{many} of crew `{crew}` left out: there is no such crew now")
     if not result.ok and mode == "reexecute":
         raise typer.Exit(1)
 

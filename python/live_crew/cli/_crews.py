@@ -14,7 +14,7 @@ from typing import Any
 from live_crew._core import Plan
 from live_crew._words import did_you_mean
 from live_crew.cli._journal import DEFAULT, set_aside, tell_if_used
-from live_crew.config import CrewEntry, CrewNeed, LiveConfig, load_config, locate_problems
+from live_crew.config import CrewNeed, LiveConfig, load_config, locate_problems
 from live_crew.errors import ConfigError, LiveCrewError, PlanError, Problem
 from live_crew.handlers import Handler
 from live_crew.orchestrator import Orchestrator
@@ -23,8 +23,10 @@ from live_crew.participants import participants_of
 __all__ = [
     "SELECTOR",
     "config_for_run",
+    "crews_here",
     "folder_of",
     "handlers_named",
+    "import_from",
     "load_problems",
     "make_orchestrator",
     "plan_of",
@@ -38,7 +40,7 @@ SELECTOR = "LIVE_CREW_SELECTOR"
 def read_config(path: Path | None, **settings: Any) -> LiveConfig:
     """The configuration, with its folder made ready to import from."""
     config = load_config(path, **settings)
-    _import_from(folder_of(config))
+    import_from(folder_of(config))
     return config
 
 
@@ -52,6 +54,12 @@ def config_for_run(
     """
     named = None if journal is None else {"path": journal.absolute()}
     config = read_config(path, pace=pace, journal=named)
+    if config.transport.kind == "nats":
+        if config.journal.path is not None:
+            raise ConfigError(
+                "journals of streams on NATS are kept there; leave out `journal.path` and `-j`"
+            )
+        return config, lambda: None
     if config.journal.path is not None:
         return config, partial(tell_if_used, Path(config.journal.path))
     config = read_config(path, pace=pace, journal={"path": DEFAULT.absolute()})
@@ -70,7 +78,8 @@ def make_orchestrator(
     """An orchestrator with the crews that are configured, named and selected."""
     named = handlers_named(handlers or ())
     whole = config
-    config, named = _select(whole, named)
+    if config.transport.kind != "nats":
+        config, named = _select(whole, named)
     given = {} if actions is None else {"transport": actions}
     try:
         orchestrator = Orchestrator(config=config, **given)
@@ -89,6 +98,15 @@ def make_orchestrator(
     return orchestrator
 
 
+def crews_here(config: LiveConfig, handlers: Sequence[str] | None) -> set[str] | None:
+    """The crews that run in this process, where others may run elsewhere; all if none is chosen."""
+    if not os.environ.get(SELECTOR):
+        return None
+    named = handlers_named(handlers or ())
+    chosen, kept = _select(config, named, alone=False)
+    return {crew.name for crew in chosen.crews} | {handler.name for handler in kept}
+
+
 def plan_of(orchestrator: Orchestrator, config: LiveConfig) -> Plan:
     """The plan; what is wrong with it is told by its place in the files."""
     try:
@@ -99,32 +117,31 @@ def plan_of(orchestrator: Orchestrator, config: LiveConfig) -> Plan:
 
 def problems_of_crews(config: LiveConfig, names: Container[str]) -> Iterator[Problem]:
     """What is wrong with the Python side of each crew of these names."""
-    for at, entry in enumerate(config.crews):
+    for entry in config.crews:
         if entry.name not in names:
             continue
-        where = _where(at, entry)
         try:
             list(participants_of(config.model_copy(update={"crews": (entry,)})))
         except LiveCrewError as error:
             found = error.problems if isinstance(error, ConfigError) else ()
-            yield from found or [config.origins.problem(where, str(error))]
+            yield from found or [config.origins.problem(entry.where, str(error))]
         except Exception as error:  # noqa: BLE001 (the user's module may raise anything)
-            yield config.origins.problem(where, _import_error(error, folder_of(config)))
+            yield config.origins.problem(entry.where, _import_error(error, folder_of(config)))
 
 
 async def load_problems(orchestrator: Orchestrator, config: LiveConfig) -> list[Problem]:
     """What is wrong with crews that only building them shows."""
     loading = [_load(orchestrator, entry.name) for entry in config.crews]
     problems: list[Problem] = []
-    for at, error in enumerate(await asyncio.gather(*loading, return_exceptions=True)):
+    loaded = await asyncio.gather(*loading, return_exceptions=True)
+    for entry, error in zip(config.crews, loaded, strict=True):
         if isinstance(error, ConfigError) and error.problems:
             problems += error.problems
         elif error is not None:
-            where = _where(at, config.crews[at])
             said = str(error)
             if not isinstance(error, ConfigError):
                 said = f"cannot be built: {type(error).__name__}: {error}"
-            problems.append(config.origins.problem(where, said))
+            problems.append(config.origins.problem(entry.where, said))
     # Crews may share what is wrong.
     return list(dict.fromkeys(problems))
 
@@ -135,20 +152,13 @@ async def _load(orchestrator: Orchestrator, name: str) -> None:
         await crew.connect()
 
 
-def _where(at: int, entry: CrewEntry) -> tuple[str | int, ...]:
-    """What of a crew in the list says where it is."""
-    if entry.python is not None:
-        return ("crews", at, "python")
-    return ("crews", at, "runtime" if entry.path is None else "path")
-
-
 def handlers_named(names: Iterable[str], *, option: str = "--handlers") -> list[Handler[..., Any]]:
     """The handlers of `module:name`, or all that a `module` defines."""
-    _import_from(Path.cwd())
+    import_from(Path.cwd())
     return [handler for name in names for handler in _handlers_in(name, option)]
 
 
-def _import_from(folder: Path) -> None:
+def import_from(folder: Path) -> None:
     """Find modules of a folder, also those that a crew imports as it runs."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
@@ -178,9 +188,9 @@ def _handlers_in(name: str, option: str) -> list[Handler[..., Any]]:
 
 
 def _select(
-    config: LiveConfig, handlers: list[Handler[..., Any]]
+    config: LiveConfig, handlers: list[Handler[..., Any]], *, alone: bool = True
 ) -> tuple[LiveConfig, list[Handler[..., Any]]]:
-    """Only the crews that `LIVE_CREW_SELECTOR` matches, if it is set."""
+    """Only the crews that `LIVE_CREW_SELECTOR` matches; `alone` they must need no other."""
     pattern = os.environ.get(SELECTOR)
     if not pattern:
         return config, handlers
@@ -197,7 +207,7 @@ def _select(
     if names and not kept:
         known = ", ".join(f"`{name}`" for name in sorted(names))
         raise ConfigError(f"{SELECTOR}: `{pattern}` matches no crew; there are {known}")
-    for crew in crews:
+    for crew in crews if alone else ():
         for need in crew.runtime.needs:
             if isinstance(need, CrewNeed) and need.crew in names - kept:
                 both = "|".join(sorted({*kept, need.crew}))

@@ -19,6 +19,8 @@ DEFAULT = Path(".live_crew") / "journal.db"
 
 def open_journal(path: Path | None, config: Path | None = None) -> Journal:
     """The journal at `path`, else the configured one, else the default one; it must be there."""
+    if path is None and (on_nats := _on_nats(config)) is not None:
+        return on_nats
     chosen = path or _configured(config) or DEFAULT
     if not chosen.exists():
         raise JournalError(
@@ -80,6 +82,15 @@ def tell_if_used(path: Path) -> None:
     """Say that a run does not begin at the beginning, if the journal holds some already."""
     if path.exists() and streams_of(Journal.file(str(path))):
         note(f"going on with journal `{near(path)}`; what it holds already is not done again")
+
+
+def _on_nats(config: Path | None) -> Journal | None:
+    """The journals of streams on NATS, if that is where the configuration has them."""
+    from live_crew.config import load_config
+    from live_crew.settings import Settings
+
+    settings = Settings(load_config(config))
+    return settings.open_journal() if settings.is_on_nats else None
 
 
 def _configured(config: Path | None) -> Path | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from live_crew._core import Nats
 from live_crew.cli._out import is_terminal, near, note, paint
 from live_crew.cli._told import tell_errors, tell_refusals
 from live_crew.cli._transport import events_of_stdin
@@ -35,9 +36,9 @@ class Live:
         self._stopped = asyncio.Event()
         self._stopping: list[asyncio.Task[None]] = []
 
-    async def over(self, pipe: str | None, name: Path | None) -> RunResult:
-        """Run over a pipe, which messages call `name`, or over standard input."""
-        running = asyncio.ensure_future(self._orchestrator.run(pipe or self._typed()))
+    async def over(self, source: str | Nats | None, name: Path | None) -> RunResult:
+        """Run over a pipe, which messages call `name`, over NATS, or over standard input."""
+        running = asyncio.ensure_future(self._orchestrator.run(source or self._typed()))
         await asyncio.sleep(0)  # now it has begun, so that it can be stopped
         watching = asyncio.ensure_future(self._watch(name))
         loop = asyncio.get_running_loop()

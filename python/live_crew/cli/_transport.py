@@ -13,24 +13,15 @@ from typing import Any
 
 from typing_extensions import Self
 
-from live_crew.errors import ConfigError, ModelError, TransportError
+from live_crew.errors import ModelError, TransportError
 from live_crew.models import Event
 
-__all__ = ["events_of_stdin", "follow", "refuse_nats"]
+__all__ = ["events_of_stdin", "follow"]
 
 _PLACE = re.compile(r"^stdin:\d+: line 1, column (\d+): ")
 _CHUNK = 1 << 16
 _AHEAD = 4
 _LOOK_AGAIN_S = 0.1
-
-
-def refuse_nats(transport: Any) -> None:
-    """NATS is configured, but not in this version."""
-    if transport.kind == "nats":
-        raise ConfigError(
-            "`transport: {kind: nats}` can be checked but not yet used by this version; "
-            "use `kind: file`, or `kind: memory` with events on standard input"
-        )
 
 
 async def events_of_stdin(

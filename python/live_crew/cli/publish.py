@@ -10,12 +10,15 @@ import typer
 from live_crew.cli._actions import lines_to
 from live_crew.cli._options import AsJson, ConfigFile
 from live_crew.cli._out import document, near, note
-from live_crew.cli._transport import refuse_nats
 from live_crew.config import FileTransport, load_config
 from live_crew.events import load_events_from_file
 from live_crew.models import Event
+from live_crew.settings import Settings
 
 __all__ = ["publish"]
+
+# Events on their way to a server at a time.
+_AT_ONCE = 1_000
 
 
 def publish(
@@ -33,15 +36,24 @@ def publish(
 ) -> None:
     """Write events as JSON Lines: one made of options with its time now, or those of a file.
 
-    They are appended to the file that `transport: {kind: file}` follows, or to the one of -o; else
-    they go to standard output. Nothing is written if one of them cannot be an event.
+    With `transport: {kind: nats}` they are sent there.
+
+    Else they are appended to the file that `transport: {kind: file}` follows, or to the one of
+    -o; without either they go to standard output. Nothing is written or sent if one of them cannot
+    be an event.
 
     Example: live-crew publish --kind goal --stream match42 --payload '{"team": "home"}'
     """
     if (events is None) == (kind is None):
         raise typer.BadParameter("give either `--kind`, for one event, or a file of events")
     made = load_events_from_file(events) if events is not None else [_event(kind, stream, payload)]
-    target = output or _followed(config)
+    settings = Settings(load_config(config))
+    if output is None and settings.is_on_nats:
+        for at in range(0, len(made), _AT_ONCE):
+            settings.place().publish(made[at : at + _AT_ONCE])
+        _tell_sent(made, settings.config.transport, as_json=as_json)
+        return
+    target = output or _followed(settings.config.transport)
     if not as_json or target is not None:
         with lines_to(target, append=True) as lines:
             for event in made:
@@ -68,10 +80,17 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"`{name}` is no JSON value")
 
 
-def _followed(config: Path | None) -> Path | None:
+def _tell_sent(made: list[Event[Any]], transport: Any, *, as_json: bool) -> None:
+    if as_json:
+        told = [event.model_dump(mode="json") for event in made]
+        document({"events": told, "servers": list(transport.url)})
+    else:
+        many = "1 event" if len(made) == 1 else f"{len(made)} events"
+        note(f"sent {many} to {' and '.join(transport.url)}")
+
+
+def _followed(transport: Any) -> Path | None:
     """The file that a configured transport follows."""
-    transport = load_config(config).transport
-    refuse_nats(transport)
     if isinstance(transport, FileTransport) and transport.path != "-":
         return Path(transport.path)
     return None

@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
+from live_crew._core import Nats
 from live_crew.cli._actions import lines_of, whole_errors
-from live_crew.cli._crews import config_for_run, make_orchestrator
+from live_crew.cli._crews import config_for_run, crews_here, make_orchestrator
 from live_crew.cli._live import Live
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
-from live_crew.cli._out import document
+from live_crew.cli._out import document, note
 from live_crew.cli._told import tell_failed, tell_summary
-from live_crew.cli._transport import follow, refuse_nats
+from live_crew.cli._transport import follow
 from live_crew.config import FileTransport
+from live_crew.settings import Settings
 
 __all__ = ["run"]
 
@@ -40,7 +42,9 @@ def run(
     """Run crews live, in real time; actions are printed as JSON Lines as they come.
 
     Events are lines of JSON on standard input, or in the file that `transport: {kind: file}` names,
-    which is followed as it grows. Ctrl-C finishes what is under way, a second one does not wait.
+    which is followed as it grows, or come over NATS with `transport: {kind: nats}`.
+
+    Ctrl-C finishes what is under way, a second one does not wait.
     LIVE_CREW_SELECTOR='(scorer|commentator)' runs only these crews.
 
     A journal that is named, here or in the configuration, is gone on with after a restart; else
@@ -49,7 +53,6 @@ def run(
     Example: tail -f goals.jsonl | live-crew run -s match42 --handlers crews
     """
     settings, make_room = config_for_run(config, journal, "realtime")
-    refuse_nats(settings.transport)
     place = settings.transport if isinstance(settings.transport, FileTransport) else None
     followed = Path(place.path) if place and place.path != "-" else None
     with ExitStack() as stack:
@@ -57,11 +60,16 @@ def run(
         lines = stack.enter_context(out)
         orchestrator = make_orchestrator(settings, handlers, actions=lines)
         make_room()
-        pipe = stack.enter_context(follow(followed, stream)) if followed else None
+        source: str | Nats | None = None
+        if followed is not None:
+            source = stack.enter_context(follow(followed, stream))
+        elif settings.transport.kind == "nats":
+            source = Settings(settings).place(stream, crews_here(settings, handlers))
+            note(f"live on {' and '.join(settings.transport.url)}; Ctrl-C ends")
         began = time.monotonic()
         live = Live(orchestrator, stream)
         with whole_errors(lines):
-            result = asyncio.run(live.over(pipe, followed))
+            result = asyncio.run(live.over(source, followed))
         seconds = time.monotonic() - began
     is_ok = result.ok and not live.refused
     if as_json:

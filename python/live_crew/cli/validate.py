@@ -9,9 +9,17 @@ from typing import Annotated
 
 import typer
 
-from live_crew.cli._crews import load_problems, plan_of, problems_of_crews, read_config
+from live_crew.cli._crews import (
+    folder_of,
+    import_from,
+    load_problems,
+    plan_of,
+    problems_of_crews,
+)
 from live_crew.cli._options import AsJson
 from live_crew.cli._out import document, fail, paint, say
+from live_crew.config import CrewEntry, read_config
+from live_crew.config._problems import in_order
 from live_crew.errors import ConfigError, Problem
 from live_crew.orchestrator import Orchestrator
 
@@ -50,21 +58,39 @@ def validate(
 def check(path: Path | None) -> tuple[list[str], list[Problem]]:
     """The crews of a configuration in their order, and everything that is wrong with them."""
     try:
-        config = read_config(path)
-        if config.origins.source is None and not config.crews:
-            return [], [Problem(_NOTHING)]
-        problems = list(problems_of_crews(config, {crew.name for crew in config.crews}))
-        if problems:
-            return [], problems
-        orchestrator = Orchestrator(config=config)
-        plan = plan_of(orchestrator, config)
-        if problems := asyncio.run(load_problems(orchestrator, config)):
-            return [], problems
+        config, problems = read_config(path)
     except ConfigError as error:
-        return [], list(error.problems) or [Problem(str(error))]
-    if not plan.crews:
+        return [], _told(error)
+    if config is None:
+        return [], in_order(problems)
+    if config.origins.source is None and not config.crews and not problems:
+        return [], [Problem(_NOTHING)]
+    import_from(folder_of(config))
+    # One crew that is wrong does not hide what is wrong with the others.
+    right: list[CrewEntry] = []
+    for entry in config.crews:
+        wrong = list(problems_of_crews(config, {entry.name}))
+        problems += wrong
+        right += [] if wrong else [entry]
+    config = config.model_copy(update={"crews": tuple(right)})
+    names: list[str] = []
+    try:
+        orchestrator = Orchestrator(config=config)
+        # Crews may need those that are left out.
+        names = [] if problems else plan_of(orchestrator, config).crews
+    except ConfigError as error:
+        problems += _told(error)
+    else:
+        problems += asyncio.run(load_problems(orchestrator, config))
+    if problems:
+        return [], in_order(problems)
+    if not names:
         return [], [config.origins.problem((), "lists no crews; add some under `crews:`")]
-    return plan.crews, []
+    return names, []
+
+
+def _told(error: ConfigError) -> list[Problem]:
+    return list(error.problems) or [Problem(str(error))]
 
 
 def tell_problems(problems: Iterable[Problem]) -> None:

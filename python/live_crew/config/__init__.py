@@ -6,7 +6,7 @@ config = load_config("live_crew_config.yaml", slice_ms=250)
 from ._crews import CrewLine
 from ._origins import Source
 from .live import CrewEntry, LiveConfig, Pace
-from .load import load_config, load_runtime, make_config, make_runtime
+from .load import load_config, load_runtime, make_config, make_runtime, read_config
 from .locate import locate_problems
 from .needs import CrewNeed, EventNeed, LetTiming, Need, Timing
 from .runtime import CrewRuntime, Emits, Retry
@@ -55,4 +55,5 @@ __all__ = [
     "locate_problems",
     "make_config",
     "make_runtime",
+    "read_config",
 ]

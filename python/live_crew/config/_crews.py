@@ -91,7 +91,9 @@ class CrewReader:
             if entry.name in first:
                 twice = f"crew {shown(entry.name)} is there already as `crews[{first[entry.name]}]`"
                 self._report(("crews", at), f"{twice}; give one another `name`")
-            first.setdefault(entry.name, at)
+                continue
+            first[entry.name] = at
+            entry._at = at  # noqa: SLF001
             entries.append(entry)
         return entries
 

@@ -14,7 +14,7 @@ from ._origins import Origins
 from ._suggest import did_you_mean, is_secret, shown
 from ._yaml import Where, trap
 
-__all__ = ["check", "models_in", "validate"]
+__all__ = ["check", "in_order", "models_in", "validate"]
 
 _Model = TypeVar("_Model", bound=Section)
 _SYNONYMS = {"needs": "dependencies"}
@@ -34,12 +34,17 @@ def validate(
 
 
 def check(problems: Iterable[Problem]) -> None:
-    """Raises all problems there are as one error, in the order of files, lines and columns."""
+    """Raises all problems there are as one error, in their order."""
+    if found := in_order(problems):
+        raise ConfigError(problems=found) from None
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Each problem once, in the order of files, lines and columns."""
     found = list(dict.fromkeys(problems))
     files = {file: rank for rank, file in enumerate(dict.fromkeys(p.file for p in found))}
     found.sort(key=lambda p: (p.file is None, files[p.file], p.line or 0, p.column or 0))
-    if found:
-        raise ConfigError(problems=found) from None
+    return found
 
 
 def models_in(annotation: Any, *, deep: bool = True) -> Iterator[type[BaseModel]]:

@@ -55,6 +55,15 @@ class CrewEntry(Section):
     python: str | None = None
     runtime: CrewRuntime
     runtime_file: Path | None = None
+    # Where it stands in the list, which those that are wrong are left out of.
+    _at: int = PrivateAttr(default=0)
+
+    @property
+    def where(self) -> Where:
+        """What of the list says where the crew is."""
+        if self.python is not None:
+            return ("crews", self._at, "python")
+        return ("crews", self._at, "runtime" if self.path is None else "path")
 
 
 class LiveConfig(Section):
@@ -125,6 +134,9 @@ class LiveConfig(Section):
             wrong = f"`jetstream` needs NATS, and `transport` is `{self.transport.kind}`"
             fix = "add `transport: {kind: nats, url: …}` or use another `kv_backend`"
             yield ("kv_backend",), f"{wrong}; {fix}"
+        if self.kv_backend == "sqlite" and nats:
+            wrong = "`sqlite` is a file beside the journal, and on NATS the journal is no file"
+            yield ("kv_backend",), f"{wrong}; use `jetstream` or `redis`"
         if self.kv_url is not None and self.kv_backend != "redis":
             wrong = f"goes with `kv_backend: redis`, and that is `{self.kv_backend}`"
             yield ("kv_url",), f"{wrong}; remove one"

@@ -18,7 +18,7 @@ from ._yaml import Document, Where, load
 from .live import LiveConfig
 from .runtime import CrewRuntime
 
-__all__ = ["load_config", "load_runtime", "make_config", "make_runtime"]
+__all__ = ["load_config", "load_runtime", "make_config", "make_runtime", "read_config"]
 
 _FOUND_BY_THEMSELVES = ("live_crew_config.yaml", "live-config.yaml")
 _SUFFIX = ".runtime.yaml"
@@ -49,15 +49,38 @@ def load_config(
     the defaults; mappings are merged, and a keyword that is `None` counts as not given.
     Relative paths start at the folder of the file that says them.
     """
+    return _checked(read_config(path, env=env, **overrides))
+
+
+def read_config(
+    path: str | Path | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    **overrides: object,
+) -> tuple[LiveConfig | None, list[Problem]]:
+    """`load_config` that raises nothing: with the problems, a configuration of all that is right.
+
+    Without the crews that are wrong, for whoever asks what else there is to mend.
+    """
     return _load(_find(path), os.environ if env is None else env, overrides)
 
 
 def make_config(**keywords: object) -> LiveConfig:
     """A configuration out of keywords and the environment, without any file."""
-    return _load(None, os.environ, keywords)
+    return _checked(_load(None, os.environ, keywords))
 
 
-def _load(file: str | None, env: Mapping[str, str], overrides: Mapping[str, object]) -> LiveConfig:
+def _checked(read: tuple[LiveConfig | None, list[Problem]]) -> LiveConfig:
+    config, problems = read
+    check(problems)
+    if config is None:
+        raise ConfigError("the configuration is not valid; run `live-crew validate`")
+    return config
+
+
+def _load(
+    file: str | None, env: Mapping[str, str], overrides: Mapping[str, object]
+) -> tuple[LiveConfig | None, list[Problem]]:
     problems: list[Problem] = []
     by_path: dict[Where, Origin] = {}
     data: dict[str, Any] = {}
@@ -81,11 +104,9 @@ def _load(file: str | None, env: Mapping[str, str], overrides: Mapping[str, obje
     if "crews" in data:
         data["crews"] = CrewReader(origins, crews_folder, problems).read(data["crews"])
     config = validate(LiveConfig, data, origins, problems)
-    check(problems)
-    if config is None:
-        raise ConfigError("the configuration is not valid; run `live-crew validate`")
-    config._origins = origins  # noqa: SLF001
-    return config
+    if config is not None:
+        config._origins = origins  # noqa: SLF001
+    return config, problems
 
 
 def load_runtime(path: str | Path, *, crew: str | None = None) -> CrewRuntime:

@@ -6,14 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, model_validator
 
-from ._fields import Choice, Section, Text, refuse, refuse_parts
+from ._fields import Choice, Section, Text, Whole, refuse, refuse_parts
 from ._suggest import closest, one_of, shown
 from ._yaml import Where
 
 __all__ = ["FileTransport", "MemoryTransport", "NatsTls", "NatsTransport", "Transport"]
 
 _KINDS = ("memory", "file", "nats")
-_URL = re.compile(r"(?:(?:nats|tls|ws|wss)://)?(?:[^\s/]*@)?[^\s/@]+/?", re.ASCII)
+_WAYS = ("user", "token", "creds", "nkey")
+_URL = re.compile(r"(?:(?:nats|tls)://)?(?:[^\s/]*@)?[^\s/@]+/?", re.ASCII)
 _Path = Annotated[str, Text("the path of a file")]
 _Secret = Annotated[SecretStr, Text("a text", secret=True)]
 _SecretPath = Annotated[SecretStr, Text("the path of a file", secret=True)]
@@ -87,6 +88,18 @@ class NatsTransport(Section):
     creds: _SecretPath | None = Field(default=None, description="credentials file to sign in with")
     nkey: _SecretPath | None = Field(default=None, description="file of the seed to sign in with")
     tls: NatsTls | None = Field(default=None, description="files for connections with TLS")
+    role: Annotated[Literal["both", "scheduler", "runner"], Choice()] = Field(
+        default="both", description="what this host does: decide, run crews, or both"
+    )
+    shards: Annotated[int, Whole(1, 64)] = Field(
+        default=8, description="parts that streams are divided into, the same on every host"
+    )
+    replicas: Annotated[int, Whole(1, 5, "copies")] = Field(
+        default=1, description="copies the servers keep; 3 outlive the loss of one server"
+    )
+    lease_s: Annotated[int, Whole(1, 60, "seconds")] = Field(
+        default=3, description="how long a scheduler that is gone keeps its shards"
+    )
 
     @model_validator(mode="after")
     def _go_together(self) -> "NatsTransport":
@@ -98,9 +111,27 @@ class NatsTransport(Section):
             yield ("user",), "has no password; add `password`"
         if self.password is not None and self.user is None:
             yield ("password",), "has no user; add `user`"
-        ways = [way for way in ("user", "token", "creds", "nkey") if getattr(self, way) is not None]
+        ways = [way for way in _WAYS if getattr(self, way) is not None]
+        with_credentials = [at for at, url in enumerate(self.url) if "@" in url]
+        for at in with_credentials[: 1 if ways else 0]:
+            yield ("url", at), f"has credentials in it, beside `{ways[0]}`; remove one"
         for way in ways[1:]:
             yield (way,), f"is a second way to sign in beside `{ways[0]}`; remove one"
+
+    def address(self) -> dict[str, Any]:
+        """Where to connect and how to sign in, for the core; secrets as they are."""
+        fields = ("url", "password", "tls", *_WAYS)
+        given = ((name, getattr(self, name)) for name in fields)
+        return {name: _open(value) for name, value in given if value is not None}
+
+
+def _open(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, NatsTls):
+        files = ((name, getattr(value, name)) for name in ("ca", "cert", "key"))
+        return {name: _open(path) for name, path in files if path is not None}
+    return value
 
 
 def _read_transport(value: Any) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .parts import Part
     from .seams import BaseLLM, Crew
 
-__all__ = ["build"]
+__all__ = ["build", "connect"]
 
 _SOURCE = "crew"
 # The loader edits `sys.path` and `sys.modules` while it imports what a crew names.
@@ -47,10 +47,13 @@ def build(crew: FolderCrew, *, llm: BaseLLM | None = None) -> Crew:
             raise ConfigError(problems=problems) from cause
     if llm is not None:
         _give_manager(made, llm)
-        return made
+    return made
+
+
+def connect(crew: FolderCrew, made: Crew) -> None:
+    """See that the models its files name could be asked; on recorded answers nobody needs to."""
     if problems := list(_unconnected(crew, made)):
         raise ConfigError(problems=problems)
-    return made
 
 
 def _as_written(definition: dict[str, Any]) -> Any:

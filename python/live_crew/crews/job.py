@@ -36,6 +36,10 @@ class CrewWork:
         """Build the template, beside everything else that is loaded."""
         await asyncio.to_thread(self._template.build)
 
+    async def connect(self) -> None:
+        """See that its models could be asked, before the first run that may ask them."""
+        await asyncio.to_thread(self._template.connect)
+
     async def __call__(self, run: Run, notes: Notes, is_over: Callable[[], bool]) -> Any:
         """Do one run."""
         from live_crew.crews import seams

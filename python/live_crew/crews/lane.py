@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import gc
 import os
 import queue
 import threading
@@ -130,6 +131,10 @@ def the_lane() -> Lane:
 
 def _import_crewai() -> None:
     from live_crew.crews import seams  # noqa: F401 (importing it is what takes long)
+
+    # The collection that is due after so many new objects stops everything for a while, and would
+    # come in the first runs; the next one comes when there is a quarter more of them.
+    gc.collect()
 
 
 def _not_installed(error: ImportError) -> Exception:

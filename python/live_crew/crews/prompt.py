@@ -53,6 +53,9 @@ class PromptWork:
         """Make the model."""
         self._model = await asyncio.to_thread(self._make)
 
+    async def connect(self) -> None:
+        """Its model is the one that stands in, which the first call connects."""
+
     async def __call__(self, run: Run, notes: Notes, is_over: Callable[[], bool]) -> Any:
         """Do one run."""
         from live_crew.crews import seams

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CrewReactor"]
 
+# Within it, what is wrong with a model is told with its place.
+_Placed = Callable[[], contextlib.AbstractContextManager[None]]
+
 
 class CrewReactor:
     """Takes the runs of one crew to the crew lane.
@@ -63,7 +66,6 @@ class CrewReactor:
         apart: ProcessWork | None = None
         if runtime.isolation == "process":
             apart = ProcessWork(spec_of(name, source, runtime, model=model, place=place))
-        self._lane = the_lane if apart is None else process_lane
         if source is None:
             from live_crew.crews.prompt import PromptWork
 
@@ -79,24 +81,23 @@ class CrewReactor:
             both = f"{template.fingerprint}\0{mapped}".encode()
             self.fingerprint = hashlib.blake2b(both, digest_size=16).hexdigest()
         # Where answers are served nothing is left that needs a process of its own.
-        self._here = self._work
-        if apart is not None:
-            self._work = apart
-        self._loaded: concurrent.futures.Future[None] | None = None
-        self._loaded_here: concurrent.futures.Future[None] | None = None
+        self._here = _Site(self._work, the_lane)
+        self._site = self._here if apart is None else _Site(apart, process_lane)
 
     def begin_loading(self) -> None:
         """Build the crew on the lane, which imports CrewAI first."""
         take_back()
-        if self._loaded is None:
-            lane = self._lane()
-            self._loaded = lane.submit(self._load(lane))
+        self._site.begin_loading(self._placed)
 
-    async def load(self) -> None:
-        """Wait until it can run; raises what is wrong with it."""
-        self.begin_loading()
-        if self._loaded is not None:
-            await asyncio.shield(asyncio.wrap_future(self._loaded))
+    async def load(self, *, serves: bool = False) -> None:
+        """Wait until it can run; raises what is wrong with it.
+
+        Where recorded answers are served its models are not asked, and need no key.
+        """
+        site = self._here if serves else self._site
+        await site.load(self._placed)
+        if not serves:
+            await site.connect(self._placed)
 
     async def connect(self) -> None:
         """Check more than a run does: that the model that stands in could be asked."""
@@ -105,10 +106,11 @@ class CrewReactor:
 
     def submitter(self, traffic: Traffic | None = None) -> Callable[[Run], Job]:
         """What the core calls with each run; `traffic` sees what the runs ask."""
-        work = self._work if traffic is None else traffic.around(self._work)
+        site = self._here if traffic is not None and traffic.serves else self._site
+        work = site.work if traffic is None else traffic.around(site.work)
 
         def submit(run: Run) -> Job:
-            lane = self._lane()
+            lane = site.lane()
             job = Job(lane, run, self._count)
             self._jobs.add(job)
             lane.submit(self._do(job, work))
@@ -125,31 +127,19 @@ class CrewReactor:
         """Do a recorded attempt again, for any loop; gives the answer."""
         # It is asked for what a run is asked for.
         run = cast("Run", attempt)
-        work, lane = self._work, self._lane()
-        if traffic is not None and work is not self._here:
-            work, lane = self._here, the_lane()
-            if self._loaded_here is None:
-                await asyncio.wrap_future(lane.ready)
-                self._loaded_here = lane.submit(work.load())
-            await asyncio.shield(asyncio.wrap_future(self._loaded_here))
-        if traffic is not None:
-            work = traffic.around(work)
+        site = self._site if traffic is None else self._here
+        work = site.work if traffic is None else traffic.around(site.work)
 
         async def do() -> Any:
             return await work(run, Notes(run), lambda: False)
 
-        await self.load()
-        return await asyncio.wrap_future(lane.submit(do()))
+        await self.load(serves=traffic is not None)
+        return await asyncio.wrap_future(site.lane().submit(do()))
 
     def give_up(self) -> None:
         """Cancel what is under way."""
         for job in list(self._jobs):
             job.cancel()
-
-    async def _load(self, lane: Lane) -> None:
-        await asyncio.wrap_future(lane.ready)
-        with self._placed():
-            await self._work.load()
 
     @contextlib.contextmanager
     def _placed(self) -> Iterator[None]:
@@ -169,6 +159,42 @@ class CrewReactor:
             await job.do(work)
         finally:
             self._jobs.discard(job)
+
+
+class _Site:
+    """Where the runs of a crew are done: on the lane of CrewAI, or in processes."""
+
+    def __init__(self, work: Any, lane: Callable[[], Lane]) -> None:
+        self.work = work
+        self.lane = lane
+        self._loaded: concurrent.futures.Future[None] | None = None
+        self._connected: concurrent.futures.Future[None] | None = None
+
+    def begin_loading(self, placed: _Placed) -> concurrent.futures.Future[None]:
+        """Load the work, once."""
+        if self._loaded is None:
+            lane = self.lane()
+            self._loaded = lane.submit(self._load(lane, placed))
+        return self._loaded
+
+    async def load(self, placed: _Placed) -> None:
+        """Wait until it is loaded."""
+        await asyncio.shield(asyncio.wrap_future(self.begin_loading(placed)))
+
+    async def connect(self, placed: _Placed) -> None:
+        """See that what is loaded could be asked, once."""
+        if self._connected is None:
+            self._connected = self.lane().submit(self._connect(placed))
+        await asyncio.shield(asyncio.wrap_future(self._connected))
+
+    async def _load(self, lane: Lane, placed: _Placed) -> None:
+        await asyncio.wrap_future(lane.ready)
+        with placed():
+            await self.work.load()
+
+    async def _connect(self, placed: _Placed) -> None:
+        with placed():
+            await self.work.connect()
 
 
 def model_for(runtime: CrewRuntime, given: object, configured: object, folder: Path) -> object:

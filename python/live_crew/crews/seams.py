@@ -1,17 +1,17 @@
 """The one place where crewai is imported; importing this module takes seconds.
 
 Everything of CrewAI that is not its documented surface is reached through here and pinned by
-`tests/python/crews/test_crewai_pins.py`, so that a release that changes it fails in one file.
+`tests/python/crews/test_crewai_pins*.py`, so that a release that changes it fails in one file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import copy
 import logging
 import os
 import re
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -34,9 +34,9 @@ with warnings.catch_warnings():
     import crewai  # noqa: F401
     import crewai.agents.agent_builder.base_agent as _base_agent
     import crewai.task as _task
-    import crewai.utilities.file_store as _files
     from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task
     from crewai.core.providers.human_input import set_provider
+    from crewai.events.event_bus import crewai_event_bus as _bus
     from crewai.events.event_context import triggered_by_scope
     from crewai.events.event_listener import event_listener as _listener
     from crewai.events.stream_context import add_stream_sink
@@ -47,9 +47,9 @@ with warnings.catch_warnings():
     from crewai.project.crew_loader import load_crew_from_definition
     from crewai.tools import BaseTool
     from crewai.utilities.string_utils import sanitize_tool_name
-    from crewai_core.lock_store import set_lock_backend
     from crewai_core.printer import set_suppress_console_output
 
+    from live_crew.crews.staying import stay
     from live_crew.crews.tuning import tune
 
     try:
@@ -110,23 +110,6 @@ _is_ours: ContextVar[bool] = ContextVar("live_crew_run", default=False)
 # -- process-wide, once ------------------------------------------------------------------------
 
 
-_locks: dict[str, threading.RLock] = {}
-_guard = threading.Lock()
-
-
-@contextlib.contextmanager
-def _in_process(name: str, timeout: float | None = None) -> Iterator[None]:
-    """A lock among threads, in place of a lock file that is polled four times a second."""
-    with _guard:
-        lock = _locks.setdefault(name, threading.RLock())
-    if not lock.acquire(timeout=timeout or -1):
-        raise TimeoutError(f"lock `{name}` of CrewAI was not free within {timeout} s")
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _once(module: Any, name: str) -> None:
     """Let data that was put into a text be data, whatever it looks like, in our runs."""
     original = getattr(module, name)
@@ -166,36 +149,20 @@ def _prompt_in_one_pass() -> None:
     AgentExecutor._format_prompt = staticmethod(format_prompt)  # type: ignore[method-assign]  # noqa: SLF001
 
 
-def _skip_absent_files() -> None:
-    """Without its cache CrewAI starts a thread with a loop four times a run to find nothing."""
-    if _files._file_store is not None:  # noqa: SLF001
-        return
-    original = _files._run_sync  # noqa: SLF001
-
-    def run_sync(coroutine: Any) -> Any:
-        if not _is_ours.get():
-            return original(coroutine)
-        coroutine.close()
-        return None
-
-    _files._run_sync = run_sync  # type: ignore[assignment]  # noqa: SLF001
-
-
 def _forget_tasks() -> None:
     """CrewAI lists each task that begins until it ends, which those given up never do."""
     spans = _listener.execution_spans
     _listener.execution_spans = WeakKeyDictionary(spans)  # type: ignore[assignment]
 
 
-set_lock_backend(_in_process)
 logging.getLogger("crewai").addHandler(logging.NullHandler())
 warnings.filterwarnings("ignore", message="function callbacks cannot be serialized")
 _once(_task, "interpolate_only")
 _once(_base_agent, "interpolate_only")
 _prompt_in_one_pass()
-_skip_absent_files()
 _forget_tasks()
 tune(AgentExecutor)
+stay(AgentExecutor, _bus, _listener, _is_ours.get)
 take_back()
 
 
@@ -212,6 +179,20 @@ class _NoStore:
         return []
 
 
+_is_copying: ContextVar[bool] = ContextVar("live_crew_copying", default=False)
+
+
+def _open_no_store() -> None:
+    """Each copy of a crew would open that table, which is a database, before it is replaced."""
+    attribute = Crew.__private_attributes__["_task_output_handler"]
+    make = attribute.default_factory
+    if make is not None:
+        attribute.default_factory = lambda: _NoStore() if _is_copying.get() else make()
+
+
+_open_no_store()
+
+
 def is_crew(thing: object) -> bool:
     """Whether something is a `Crew`."""
     return isinstance(thing, Crew)
@@ -219,7 +200,11 @@ def is_crew(thing: object) -> bool:
 
 def fresh_copy(template: Crew) -> Crew:
     """A crew that shares nothing with the template that a run changes."""
-    crew = template.copy()
+    token = _is_copying.set(True)
+    try:
+        crew = template.copy()
+    finally:
+        _is_copying.reset(token)
     for task, original in zip(crew.tasks, template.tasks, strict=True):
         # A template that was kicked off before it came to us still knows what it said at first.
         task.description = original._original_description or task.description  # noqa: SLF001
@@ -318,6 +303,16 @@ class _Nobody:
         return getattr(SyncHumanInputProvider(), name)
 
 
+def _start_bus() -> None:
+    """The event that starts the loop of CrewAI's bus has its run held by it for good.
+
+    Not when crewai is imported: a process that forks others must have no thread.
+    """
+    start = getattr(_bus, "_ensure_executor_initialized", None)
+    if start is not None:
+        contextvars.Context().run(start)
+
+
 @contextlib.contextmanager
 def scope(
     run: str, *, sink: Sink, before_call: Callable[[], None], note: str | None
@@ -336,6 +331,7 @@ def scope(
             return None
         return f"{step.payload}\n\n{note}" if step.payload else note
 
+    _start_bus()
     _is_ours.set(True)
     set_execution_uuid(run)
     set_suppress_console_output(True)

@@ -35,6 +35,8 @@ class Mismatch:
 class Serving:
     """Answers what runs ask from a tape; nothing is called."""
 
+    serves = True
+
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.served: dict[RunKey, _Served] = {}

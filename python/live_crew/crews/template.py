@@ -66,6 +66,13 @@ class CrewTemplate:
         with _loading:
             self._crew = self._make()
 
+    def connect(self) -> None:
+        """See that its models could be asked, where the crew itself says which they are."""
+        if self._crew is not None and self._model is None and self._make == self._build_folder:
+            from live_crew.crews.build import connect
+
+            connect(self._folder, self._crew)
+
     def copy(self) -> Crew:
         """A crew for one run."""
         from live_crew.crews import seams

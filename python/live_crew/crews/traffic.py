@@ -63,6 +63,10 @@ class Traffic(Protocol):
 
     tape: Tape
 
+    @property
+    def serves(self) -> bool:
+        """Whether models and tools are left alone, and so need not be there."""
+
     def around(self, work: Work) -> Work:
         """Work whose models and tools are seen."""
 
@@ -226,6 +230,8 @@ class Recorded:
 
 class Recording:
     """Writes what runs ask and get to a tape, before their outcome is told."""
+
+    serves = False
 
     def __init__(self, tape: Tape, journal: Journal | None = None, *, prunes: bool = False) -> None:
         self.tape = tape

@@ -6,18 +6,44 @@ CrewAI does not have what it stands in for.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
+from crewai.flow.flow_wrappers import FlowMethod
 from crewai.flow.runtime import FlowState
+from crewai_core.lock_store import set_lock_backend
 
-__all__ = ["tune"]
+__all__ = ["in_process", "tune"]
+
+
+_locks: dict[str, threading.RLock] = {}
+_guard = threading.Lock()
+
+
+@contextlib.contextmanager
+def in_process(name: str, timeout: float | None = None) -> Iterator[None]:
+    """A lock among threads, in place of a lock file that is polled four times a second."""
+    with _guard:
+        lock = _locks.setdefault(name, threading.RLock())
+    if not lock.acquire(timeout=timeout or -1):
+        raise TimeoutError(f"lock `{name}` of CrewAI was not free within {timeout} s")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def tune(executor: Any) -> None:
     """Tune the class of the loop of agents; called when crewai has been imported."""
+    set_lock_backend(in_process)
     _make_state_class_once(executor)
     _look_up_listeners(executor)
+    _bind_steps()
+    _read_private_at_once(executor)
 
 
 def _make_state_class_once(executor: Any) -> None:
@@ -28,6 +54,36 @@ def _make_state_class_once(executor: Any) -> None:
     named = {"__module__": declared.__module__, "__qualname__": declared.__qualname__}
     made = type("StateWithId", (FlowState, declared), named)
     executor._initial_state_t = made  # noqa: SLF001
+
+
+def _bind_steps() -> None:
+    """Each loop looks up the signature of each of its steps, which all loops share."""
+    bind = getattr(FlowMethod, "__get__", None)
+    if bind is None or "_instance" not in inspect.getsource(FlowMethod.__init__):
+        return
+
+    def get(self: Any, instance: Any, owner: Any = None) -> Any:  # noqa: ARG001
+        if instance is None:
+            return self
+        bound = object.__new__(type(self))
+        vars(bound).update(vars(self), _instance=instance, __self__=instance)
+        return bound
+
+    FlowMethod.__get__ = get  # type: ignore[method-assign]
+
+
+def _read_private_at_once(model: Any) -> None:
+    """Pydantic asks each private attribute, each time, whether it is a descriptor: none is."""
+    original = model.__getattr__
+
+    def read(self: Any, name: str) -> Any:
+        try:
+            return object.__getattribute__(self, "__pydantic_private__")[name]
+        except (AttributeError, KeyError, TypeError):
+            return original(self, name)
+
+    if not any(hasattr(one, "__get__") for one in model.__private_attributes__.values()):
+        model.__getattr__ = read
 
 
 def _look_up_listeners(executor: Any) -> None:

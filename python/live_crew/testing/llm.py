@@ -46,14 +46,21 @@ class _StopError(ScriptError, HookAborted):
 class _Turn:
     """One call of the model: what CrewAI hands over, what that asks for, and what is said."""
 
+    # In the order of CrewAI.
     messages: Any
-    tools: Any
-    callbacks: Any
-    functions: dict[str, Any] | None
-    by: dict[str, Any]
-    response_model: type[BaseModel] | None
-    request: Request = field(default_factory=lambda: Request(()))
-    reply: Reply = field(default_factory=Reply)
+    tools: Any = None
+    callbacks: Any = None
+    available_functions: dict[str, Any] | None = None
+    from_task: Any = None
+    from_agent: Any = None
+    response_model: type[BaseModel] | None = None
+    request: Request = field(init=False, default_factory=lambda: Request(()))
+    reply: Reply = field(init=False, default_factory=Reply)
+
+    @property
+    def by(self) -> dict[str, Any]:
+        """Who asks."""
+        return {"from_task": self.from_task, "from_agent": self.from_agent}
 
 
 class ScriptedLLM(BaseLLM):
@@ -145,36 +152,16 @@ class ScriptedLLM(BaseLLM):
         """Ends the delay of this copy's calls, and its calls to come, with `InterruptedError`."""
         self._interrupted.set()
 
-    def call(  # noqa: PLR0917 (the order is that of CrewAI)
-        self,
-        messages: Any,
-        tools: Any = None,
-        callbacks: Any = None,
-        available_functions: dict[str, Any] | None = None,
-        from_task: Any = None,
-        from_agent: Any = None,
-        response_model: type[BaseModel] | None = None,
-    ) -> Any:
-        """Answers as a provider would, after the delay."""
-        by = {"from_task": from_task, "from_agent": from_agent}
-        turn = _Turn(messages, tools, callbacks, available_functions, by, response_model)
+    def call(self, *given: Any, **named: Any) -> Any:
+        """Answers as a provider would, after the delay; takes what models of CrewAI take."""
+        turn = _Turn(*given, **named)
         with self._answering(turn):
             self._interrupted.wait(self.delay + turn.reply.delay)
             return self._say(turn)
 
-    async def acall(  # noqa: PLR0917 (the order is that of CrewAI)
-        self,
-        messages: Any,
-        tools: Any = None,
-        callbacks: Any = None,
-        available_functions: dict[str, Any] | None = None,
-        from_task: Any = None,
-        from_agent: Any = None,
-        response_model: type[BaseModel] | None = None,
-    ) -> Any:
+    async def acall(self, *given: Any, **named: Any) -> Any:
         """`call`, in an event loop, which goes on meanwhile."""
-        by = {"from_task": from_task, "from_agent": from_agent}
-        turn = _Turn(messages, tools, callbacks, available_functions, by, response_model)
+        turn = _Turn(*given, **named)
         with self._answering(turn):
             await asyncio.sleep(self.delay + turn.reply.delay)
             return self._say(turn)
@@ -213,7 +200,7 @@ class ScriptedLLM(BaseLLM):
         """A call with the events and hooks that providers have around theirs."""
         with llm_call_context():
             self._emit_call_started_event(
-                turn.messages, turn.tools, turn.callbacks, turn.functions, **turn.by
+                turn.messages, turn.tools, turn.callbacks, turn.available_functions, **turn.by
             )
             try:
                 messages = self._format_messages(turn.messages)
@@ -267,10 +254,11 @@ class ScriptedLLM(BaseLLM):
         ]
         usage = self._count(turn, " ".join(f"{one.name} {_json(one.args)}"
                                            for one in turn.reply.tool_calls))  # fmt: skip
-        if turn.functions:
+        if turn.available_functions:
             one = turn.reply.tool_calls[0]
             name = sanitize_tool_name(one.name)
-            return self._handle_tool_execution(name, dict(one.args), turn.functions, **turn.by)
+            functions = turn.available_functions
+            return self._handle_tool_execution(name, dict(one.args), functions, **turn.by)
         self._emit_completed(turn, made, LLMCallType.TOOL_CALL, usage, "tool_calls")
         return made
 

@@ -112,6 +112,11 @@ class Recorder:
 
     # -- for the orchestrator ------------------------------------------------------------------
 
+    @property
+    def serves(self) -> bool:
+        """Whether runs are answered from what is recorded."""
+        return self._traffic.serves
+
     def start(self) -> None:
         """Called before the first run."""
         self._traffic.start()

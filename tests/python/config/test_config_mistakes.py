@@ -34,6 +34,10 @@ Write = Callable[..., Path]
             "1:13: kv_backend: `jetstream` needs NATS, and `transport` is `memory`; add `transport: {kind: nats, url: …}` or use another `kv_backend`",
         ),
         (
+            "transport: nats\nkv_backend: sqlite",
+            "2:13: kv_backend: `sqlite` is a file beside the journal, and on NATS the journal is no file; use `jetstream` or `redis`",
+        ),
+        (
             "kv_url: redis://localhost",
             "1:9: kv_url: goes with `kv_backend: redis`, and that is `memory`; remove one",
         ),
@@ -66,6 +70,30 @@ Write = Callable[..., Path]
         (
             "transport: {kind: nats, token: a, creds: b}",
             "1:42: transport.creds: is a second way to sign in beside `token`; remove one",
+        ),
+        (
+            "transport: {kind: nats, token: a, url: 'nats://me@h'}",
+            "1:40: transport.url[0]: has credentials in it, beside `token`; remove one",
+        ),
+        (
+            "transport: {kind: nats, url: 'ws://h'}",
+            "1:30: transport.url[0]: `ws://h` is no address of a server; write `nats://host:4222`",
+        ),
+        (
+            "transport: {kind: nats, shards: 65}",
+            "1:33: transport.shards: 65 is more than 64; use 1 to 64",
+        ),
+        (
+            "transport: {kind: nats, replicas: 0}",
+            "1:35: transport.replicas: 0 is less than 1; use 1 to 5 (copies)",
+        ),
+        (
+            "transport: {kind: nats, role: runer}",
+            "1:31: transport.role: `runer` is none of `both`, `scheduler` or `runner`; did you mean `runner`?",
+        ),
+        (
+            "transport: {kind: nats, lease_s: 61}",
+            "1:34: transport.lease_s: 61 is more than 60; use 1 to 60 (seconds)",
         ),
         (
             "transport: {kind: nats, tls: {cert: a}}",

@@ -104,6 +104,45 @@ def events():
 
 
 @pytest.fixture
+def look():
+    """A tool that counts how often it is really called."""
+    from pydantic import Field
+
+    from live_crew.crews.seams import BaseTool
+
+    class Look(BaseTool):
+        name: str = "look"
+        description: str = "Looks a word up."
+        found: list = Field(default_factory=list)
+
+        def _run(self, word: str) -> str:
+            self.found.append(word)
+            if word == "lost":
+                raise KeyError(word)
+            return f"<{word}> is number {len(self.found)}"
+
+    return Look()
+
+
+@pytest.fixture
+def steps(model):
+    """A model that answers with one text after the other in each run."""
+
+    def make(*says):
+        llm = model(None)
+
+        def say(_):
+            # What it has said already is how far the run is.
+            said = sum(one["role"] == "assistant" for one in llm._talks[-1])
+            return says[min(said, len(says) - 1)]
+
+        object.__setattr__(llm, "_say", say)
+        return llm
+
+    return make
+
+
+@pytest.fixture
 def gate():
     """Something that holds a model until it is opened; opened at the end in any case."""
     opened = threading.Event()

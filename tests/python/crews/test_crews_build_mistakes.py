@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from live_crew.crews.build import build
-from live_crew.crews.folder import read_folder
+from live_crew.crews.build import build, connect
+from live_crew.crews.folder import FolderCrew, read_folder
 from live_crew.errors import ConfigError, LiveCrewWarning
 
 if TYPE_CHECKING:
-    from live_crew.crews.seams import BaseLLM
+    from live_crew.crews.seams import BaseLLM, Crew
 
 Write = Callable[[dict[str, str]], Path]
 
@@ -22,12 +22,20 @@ TASK = "t: {description: d, expected_output: e, agent: a}\n"
 ANOTHER = "or give `llm:` in the runtime file to use another model"
 
 
+def ready(crew: FolderCrew, llm: "BaseLLM | None" = None) -> "Crew":
+    """The crew as a run finds it that may ask its models."""
+    made = build(crew, llm=llm)
+    if llm is None:
+        connect(crew, made)
+    return made
+
+
 def refusal(write: Write, files: dict[str, str], llm: "BaseLLM | None") -> ConfigError:
     there = {"agents.yaml": AGENT, "tasks.yaml": TASK, **files}
     write({f"desk/{name}": text for name, text in there.items()})
     crew = read_folder("desk")
     with pytest.raises(ConfigError) as caught:
-        build(crew, llm=llm)
+        ready(crew, llm)
     assert all(problem.line and problem.crew == "desk" for problem in caught.value.problems)
     return caught.value
 
@@ -86,7 +94,7 @@ def test_a_manager_needs_a_model_too(write: Write) -> None:
 def test_a_model_with_its_key_is_made(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
     write({"desk/agents.yaml": AGENT, "desk/tasks.yaml": TASK})
-    made = build(read_folder("desk"))
+    made = ready(read_folder("desk"))
     assert made.agents[0].llm is not None
 
 

@@ -286,3 +286,26 @@ async def test_what_cannot_be_replayed_is_refused(crew, model, events):
         await orchestrator.replay(mode="again")
     with pytest.raises(LiveCrewError, match="no crew `crow`; did you mean `crew`"):
         await orchestrator.replay(crew="crow")
+
+
+async def test_attempts_of_a_crew_that_is_no_more_are_counted(events, tmp_path):
+    path = tmp_path / "journal.db"
+
+    def of(*handlers):
+        orchestrator = CrewOrchestrator(journal=path)
+        for handler in handlers:
+            orchestrator.register_handler(handler, ["ask"])
+        return orchestrator
+
+    def stays(event):
+        return 1
+
+    def goes(event):
+        return 2
+
+    assert (await of(stays, goes).run(events({}, {}, {}))).ok
+    replayed = await of(stays).replay(path)
+    assert (len(replayed.runs), dict(replayed.left_out)) == (3, {"goes": 3})
+    assert replayed.to_dict()["left_out"] == {"goes": 3}
+    assert dict((await of(stays).replay(path, last=2)).left_out) == {"goes": 2}
+    assert dict((await of(stays).replay(path, crew="stays")).left_out) == {}

@@ -195,7 +195,7 @@ def test_c6_a_crew_that_hangs_is_given_up_at_its_deadline(model, crew, events, g
     assert payloads(result) == [{"text": "fine"}]
 
 
-def test_a_run_that_was_given_up_calls_no_model_any_more(model, crew, events, gate):
+def test_a_run_that_was_given_up_begins_no_task_any_more(model, crew, events, gate):
     asked = []
 
     def say(_):
@@ -210,6 +210,38 @@ def test_a_run_that_was_given_up_calls_no_model_any_more(model, crew, events, ga
     # A second run on the same lane comes after whatever the first one still does.
     run(crew(model("done")), events({}))
     assert len(asked) == 1
+
+
+def test_threads_of_a_run_that_was_given_up_call_no_model_any_more(model, crew, events, gate):
+    """A tool runs a crew of two tasks: nothing but the question before a call can stop it."""
+    from live_crew.crews.seams import BaseTool
+
+    asked, over = [], threading.Event()
+
+    def say(_):
+        asked.append(1)
+        if len(asked) == 1:
+            return "Thought: ask\nAction: ask_others\nAction Input: {}"
+        gate.wait(60)
+        return "fine"
+
+    class AskOthers(BaseTool):
+        name: str = "ask_others"
+        description: str = "asks a crew"
+
+        def _run(self) -> str:
+            try:
+                return str(crew(llm, "One.", "Two.").kickoff())
+            finally:
+                over.set()
+
+    llm = model(say)
+    result = run(crew(llm, tools=[AskOthers()]), events({}), timeout_ms=1_500)[1]
+    assert [error.reason for error in result.errors] == ["timeout"]
+    assert len(asked) == 2, "the first task of the tool's crew was under way at the deadline"
+    gate.set()
+    assert over.wait(30)
+    assert len(asked) == 2
 
 
 def test_human_input_is_refused_not_waited_for(model, crew, events):

@@ -8,6 +8,7 @@ from live_crew.cli.validate import check
 
 CONFIG = "crews:\n  - runtime: a.runtime.yaml\n"
 PROMPT = "triggers: [a]\nuser_template: hi\n"
+NEEDS = "needs: [{type: crew, crew: a, offset: 0}]\n"
 MODELS = "number = 5\n\ndef makes():\n    return 5\n\ndef raises():\n    1 / 0\n"
 
 
@@ -88,3 +89,30 @@ def test_a_folder_without_a_runtime_file_is_told_what_to_create(told):
         "live_crew_config.yaml:2:11: crews[0].path: "
         "`desk` has no `desk.runtime.yaml`; create it or add `runtime:`"
     )
+
+
+def test_a_mistake_in_one_crew_hides_none_of_the_others(told):
+    """Of a runtime file, of a crew's own files, and of what only building a crew shows."""
+    said = told(
+        {
+            "live_crew_config.yaml": "crews:\n"
+            "  - runtime: a.runtime.yaml\n"
+            "  - path: desk\n"
+            "  - runtime: b.runtime.yaml\n"
+            "  - python: models:raises\n",
+            "a.runtime.yaml": f"{PROMPT}trigers: [b]\n",
+            "b.runtime.yaml": f"{PROMPT}{NEEDS}llm: {{script: nope.yaml}}\n",
+            "desk/desk.runtime.yaml": "triggers: [a]\n",
+            "desk/agents.yaml": "a: {role: r, goal: g, bakstory: b}\n",
+            "desk/tasks.yaml": "t: {description: d, expected_output: e, agent: b}\n",
+            "models.py": MODELS,
+        }
+    )
+    assert [line.split(": ")[0] for line in said.splitlines()] == [
+        "a.runtime.yaml:3:1",
+        "desk/agents.yaml:1:4",
+        "desk/agents.yaml:1:23",
+        "desk/tasks.yaml:1:48",
+        "b.runtime.yaml:4:6",
+        "live_crew_config.yaml:5:13",
+    ], said

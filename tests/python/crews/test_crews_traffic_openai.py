@@ -6,6 +6,7 @@ from openai_server import Answer, OpenAIServer
 
 from live_crew import CrewOrchestrator
 from live_crew.crews.seams import LLM
+from live_crew.errors import ConfigError
 from live_crew.testing import Recorder
 
 __all__ = ["storage"]  # a fixture
@@ -58,3 +59,35 @@ def test_a_provider_is_recorded_once_and_served_for_ever(answers, settings, task
     assert [str(one) for one in third.errors] == [str(one) for one in first.errors]
     assert first.ok is (answers[0].status == 200)
     assert KEY.encode() not in path.read_bytes()
+
+
+FILES = {
+    "desk/agents.yaml": "a: {role: Clerk, goal: g, backstory: b, llm: openai/gpt-4o-mini}\n",
+    "desk/tasks.yaml": "t: {description: d, expected_output: e, agent: a}\n",
+}
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+async def test_what_was_recorded_needs_no_key(isolation, events, write, tmp_path, monkeypatch):
+    """A folder names its provider, whose key is asked for before a run, but not to serve one."""
+
+    def desk(**settings):
+        orchestrator = CrewOrchestrator(**settings)
+        orchestrator.register_crew("desk", "desk", triggers=["ask"], isolation=isolation)
+        return orchestrator
+
+    write(FILES)
+    journal, tape = tmp_path / "journal.db", tmp_path / "tape.db"
+    with OpenAIServer() as server:
+        server.will(*[Answer("fine")] * 2)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        first = await desk(journal=journal).run(events({}))
+        await desk(recorder=Recorder(tape)).run(events({}))
+        assert (first.ok, len(server.requests)) == (True, 2)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with Recorder(tape).serving() as recorder:
+        assert (await desk(recorder=recorder).run(events({}))).digests == first.digests
+    assert (await desk().replay(journal, mode="reexecute")).ok
+    with pytest.raises(ConfigError, match="needs `OPENAI_API_KEY`, which is not set"):
+        await desk().run(events({}))

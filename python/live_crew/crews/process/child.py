@@ -23,7 +23,7 @@ from live_crew.crews import (  # noqa: F401 (all that a child needs is imported 
     template,
 )
 from live_crew.crews.notes import Notes
-from live_crew.crews.process.given import Given, GivenRun, changes_of
+from live_crew.crews.process.given import Given, changes_of
 from live_crew.crews.process.limits import bound_cpu, bound_memory
 from live_crew.crews.process.spec import Spec, Surroundings, become_child, work_of
 from live_crew.crews.process.wire import failure_of, packed, receive
@@ -63,6 +63,7 @@ class _Child:
             self._lane = lane.the_lane()
             self._work = work_of(self._spec)
             self._lane.submit(self._work.load()).result()
+            self._lane.submit(self._work.connect()).result()
         except BaseException as error:  # noqa: BLE001 (it goes to whoever asked for the crew)
             self.send("failed", failure_of(error))
             return 1
@@ -103,16 +104,15 @@ class _Child:
     def _do(self, given: Given) -> bool:
         """Do a run. Whether the process can do another one."""
         bound_cpu(self._spec.limits)
-        run = GivenRun(given)
         before = copy.deepcopy(given.context)
         is_over = threading.Event()
         goes_on = True
-        notes = _Sent(run, self)
+        notes = _Sent(given, self)
         heard = Recorded(notes.redactor) if given.is_recorded else None
 
         async def work() -> Any:
             current.set(heard)
-            return await self._work(run, notes, is_over.is_set)  # type: ignore[arg-type]
+            return await self._work(given, notes, is_over.is_set)  # type: ignore[arg-type]
 
         try:
             answer: Any = self._lane.submit(work()).result()
@@ -122,7 +122,7 @@ class _Child:
                     "done",
                     answer.text if is_text else answer,
                     is_text,
-                    changes_of(before, dict(run.ctx)),
+                    changes_of(before, dict(given.ctx)),
                     *_heard(heard),
                 )
             )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from live_crew._core import Run
     from live_crew.models import Event
 
-__all__ = ["Change", "Given", "GivenContext", "GivenRun", "apply", "changes_of", "given_of"]
+__all__ = ["Change", "Given", "GivenContext", "apply", "changes_of", "given_of"]
 
 # Where, whether something stands there now, and what.
 Change = tuple[tuple[str, ...], bool, Any]
@@ -17,7 +18,7 @@ Change = tuple[tuple[str, ...], bool, Any]
 
 @dataclass(frozen=True)
 class Given:
-    """A run as it goes over."""
+    """A run as it goes over; there it stands in for the run that the core knows."""
 
     crew: str
     stream_id: str
@@ -31,6 +32,11 @@ class Given:
     missing: list[str]
     # Whether what it asks models and tools is to be told.
     is_recorded: bool = False
+
+    @cached_property
+    def ctx(self) -> GivenContext:
+        """What the crew reads and changes."""
+        return GivenContext(self)
 
 
 def given_of(run: Run, *, is_recorded: bool = False) -> Given:
@@ -63,19 +69,6 @@ class GivenContext(dict[str, Any]):
         self.stream_id = given.stream_id
         self.crew = given.crew
         self.attempt = given.attempt
-
-
-class GivenRun:
-    """Stands in for the run that the core knows."""
-
-    def __init__(self, given: Given) -> None:
-        self.crew = given.crew
-        self.stream_id = given.stream_id
-        self.slice = given.slice
-        self.run = given.run
-        self.attempt = given.attempt
-        self.event = given.event
-        self.ctx = GivenContext(given)
 
 
 def changes_of(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:

@@ -42,6 +42,9 @@ class ProcessWork:
         await the_pool().load(self._spec)
         weakref.finalize(self, _let_go, process_lane(), self._spec).atexit = False
 
+    async def connect(self) -> None:
+        """The child that loaded it has done so."""
+
     async def __call__(self, run: Run, notes: Notes, _is_over: Callable[[], bool]) -> Any:
         """Do one run. Whoever cancels it has its process killed at once."""
         extra = {

@@ -1,0 +1,216 @@
+//! A session on NATS: a runtime for each part of the streams that this process is to run, and the
+//! runs that schedulers elsewhere want done.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+
+use super::{
+    crews::Members,
+    input::{Input, Taken, Watched},
+    kept::{self, Notices},
+    output::Output,
+    place::{Place, unreachable},
+    summary::Summary,
+};
+use crate::{
+    cluster::{Elsewhere, Keeper, Runner, Told},
+    context::Projection,
+    engine::{CrewName, Plan},
+    nats::{Connection, shard_of},
+    runtime::{Ending, Options, Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
+    store::{JetStreamStore, Scope, StoreError},
+    transport::{NatsSink, NatsSource},
+};
+
+/// Runs of one crew that this process does for others at a time.
+const SLOTS: usize = 32;
+
+/// Everything a session is made of.
+pub(super) struct Parts<M> {
+    pub(super) place: Arc<Place>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) options: Options,
+    pub(super) stop: StopSwitch,
+    pub(super) taken: Arc<Taken>,
+    /// Where contexts are kept, and who hears of outages.
+    pub(super) context: Option<String>,
+    pub(super) notices: Notices,
+    /// Makes the crews and the outlet of one runtime.
+    pub(super) make: M,
+}
+
+impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
+    /// Schedules and runs, as far as each is this process's part, until it is stopped.
+    pub(super) async fn run(self) -> Result<Summary, RuntimeError> {
+        let nats = self.place.connect().await.map_err(|error| unreachable(&error))?;
+        let (may_schedule, may_run) = self.place.tasks();
+        if may_schedule {
+            // Parts are tried for again and again: what will never do is told here.
+            kept::check(self.context.as_deref(), &nats, self.place.layout.replicas).await?;
+        }
+        let running = async {
+            if !may_run {
+                return Ok(());
+            }
+            let (crews, _) = (self.make)()?;
+            let is_here = |crew: &CrewName| self.place.has(crew);
+            let runner = Runner::open(&nats, &self.plan, crews, is_here, SLOTS).await;
+            let mut runner = runner.map_err(|error| unreachable(&error))?;
+            let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
+            runner.run(&self.stop, Duration::from_micros(grace)).await;
+            Ok(())
+        };
+        let scheduling = async {
+            let scheduled =
+                if may_schedule { self.schedule(&nats).await } else { self.wait().await };
+            if scheduled.is_err() {
+                self.stop.stop(Stop::Abort);
+            }
+            scheduled
+        };
+        let (scheduled, ran) = tokio::join!(scheduling, running);
+        ran.and(scheduled)
+    }
+
+    /// Until it is stopped.
+    async fn wait(&self) -> Result<Summary, RuntimeError> {
+        Ok(Summary::nothing(match self.stop.asked(None).await {
+            Stop::Drain => Ending::Drained,
+            Stop::Abort => Ending::Aborted,
+        }))
+    }
+
+    /// Runs what the keeper of leases says is this process's, as long as it is.
+    async fn schedule(&self, nats: &Connection) -> Result<Summary, RuntimeError> {
+        let Place { layout, who, .. } = &*self.place;
+        let kept = Keeper::start(nats, layout, who, self.place.role(), self.place.lease).await;
+        let (keeper, mut told) = kept.map_err(|error| unreachable(&error))?;
+        let mut switches: Vec<(Scope, StopSwitch)> = Vec::new();
+        let mut running = FuturesUnordered::new();
+        let (mut stop, mut whole, mut failed) = (None, Summary::nothing(Ending::Drained), None);
+        loop {
+            if running.is_empty() && stop.is_some() {
+                break;
+            }
+            // Cancel-safe: channels and sets of futures lose nothing.
+            tokio::select! {
+                biased;
+                asked = self.stop.asked(stop) => {
+                    if stop.replace(asked).is_none() {
+                        keeper.leave();
+                    }
+                    for (_, switch) in &switches {
+                        switch.stop(asked);
+                    }
+                }
+                Some((scope, ended)) = running.next(), if !running.is_empty() => {
+                    switches.retain(|(other, _)| *other != scope);
+                    match ended {
+                        Ok(summary) => whole = whole.and(summary),
+                        Err(error) if stop.is_none() && may_pass(&error) => {
+                            tracing::warn!(?scope, %error, "a part is given up, and tried for again");
+                        }
+                        Err(RuntimeError::Store(StoreError::Deposed { .. })) => {}
+                        Err(error) => {
+                            failed.get_or_insert(error);
+                            self.stop.stop(Stop::Abort);
+                        }
+                    }
+                    keeper.released(scope);
+                }
+                told = told.recv() => match told {
+                    Some(Told::Owned(scope)) if stop.is_none() => {
+                        let switch = StopSwitch::new();
+                        switches.push((scope.clone(), switch.clone()));
+                        running.push(self.run_scope(nats.clone(), scope, switch));
+                    }
+                    Some(Told::Owned(scope)) => keeper.released(scope),
+                    Some(Told::Release(scope)) => tell(&switches, &scope, Stop::Drain, &keeper),
+                    Some(Told::Lost(scope)) => tell(&switches, &scope, Stop::Abort, &keeper),
+                    // The keeper ends when it is told to.
+                    None => break,
+                },
+            }
+        }
+        keeper.stop().await;
+        failed.map_or(Ok(whole), Err)
+    }
+
+    async fn run_scope(
+        &self,
+        nats: Connection,
+        scope: Scope,
+        switch: StopSwitch,
+    ) -> (Scope, Result<Summary, RuntimeError>) {
+        // On the heap: there are as many of them as parts.
+        let ended = Box::pin(self.run_part(nats, &scope, &switch)).await;
+        (scope, ended)
+    }
+
+    async fn run_part(
+        &self,
+        nats: Connection,
+        scope: &Scope,
+        switch: &StopSwitch,
+    ) -> Result<Summary, RuntimeError> {
+        let store = JetStreamStore::take_over(nats.clone(), scope.clone(), &self.place.who).await?;
+        let (crews, mut output) = (self.make)()?;
+        let contexts = kept::begin_part(
+            self.context.as_deref(),
+            &nats,
+            self.place.layout.replicas,
+            store.term(),
+            &self.notices,
+        )
+        .await?;
+        output.contexts = contexts.as_ref().map(Projection::teller);
+        let is_here = |crew: &CrewName| self.place.has(crew);
+        let crews = Elsewhere::open(&nats, &self.plan, scope, store.term(), crews, is_here).await;
+        let crews = crews.map_err(|error| unreachable(&error))?;
+        output.nats = Some(NatsSink::new(nats.clone(), false));
+        let clock = SystemClock::new();
+        let (plan, options) = (Arc::clone(&self.plan), self.options.clone());
+        let grace = options.grace;
+        let limits = plan.settings.limits.clone();
+        let mut runtime = Runtime::open(plan, options, store, output, crews, clock).await?;
+        let (shard, only) = match scope {
+            Scope::Stream(stream) => (shard_of(stream, self.place.layout.shards), Some(stream)),
+            Scope::Shard { number, .. } => (*number, None),
+            Scope::All => (0, None),
+        };
+        let source = NatsSource::new(nats, shard, only, &limits);
+        let taken = Arc::clone(&self.taken);
+        let mut input = Watched { input: Input::Nats(Box::new(source)), taken };
+        let ending = runtime.run(&mut input, switch).await?;
+        let mut summary = Summary::of(&runtime, ending);
+        runtime.close().await?;
+        // Whoever has the part now writes its contexts.
+        summary.unsaved = kept::finish(contexts, grace, &self.notices).await.unwrap_or(0);
+        Ok(summary)
+    }
+}
+
+fn tell(
+    switches: &[(Scope, StopSwitch)],
+    scope: &Scope,
+    stop: Stop,
+    keeper: &crate::cluster::KeeperHandle,
+) {
+    match switches.iter().find(|(other, _)| other == scope) {
+        Some((_, switch)) => switch.stop(stop),
+        // It has ended by itself.
+        None => keeper.released(scope.clone()),
+    }
+}
+
+/// Whether a part may go on elsewhere, or here later: the journal says where.
+fn may_pass(error: &RuntimeError) -> bool {
+    matches!(
+        error,
+        RuntimeError::Transport(_)
+            | RuntimeError::Store(
+                StoreError::Deposed { .. } | StoreError::Io { .. } | StoreError::Full { .. }
+            )
+    )
+}

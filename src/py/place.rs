@@ -1,0 +1,147 @@
+//! Streams on NATS: where they are, which of them, and what a session does with them.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use pyo3::{exceptions::PyValueError, prelude::*, types::PyList};
+use tokio::sync::OnceCell;
+
+use super::{errors::transport_error, event::Event, io::block_on, nats::read_address};
+use crate::{
+    cluster::Role,
+    engine::{CrewName, Limits, StreamId},
+    nats::{Address, Connection, Layout, NatsError, subjects},
+    runtime::RuntimeError,
+    store::{JetStreamStore, Scope},
+    transport::TransportError,
+    wire,
+};
+
+/// Streams on NATS: a source of events, a place for actions, and a journal.
+#[pyclass(frozen, module = "live_crew._core", name = "Nats")]
+pub(super) struct PyPlace(pub(super) Arc<Place>);
+
+/// What a session on NATS is told.
+pub(super) struct Place {
+    pub(super) address: Address,
+    pub(super) layout: Layout,
+    /// The one stream it is about, if it is about one.
+    pub(super) only: Option<StreamId>,
+    /// What this process is called in terms and leases.
+    pub(super) who: String,
+    /// How long a scheduler that is gone keeps its parts.
+    pub(super) lease: Duration,
+    /// The crews it runs; absent: all.
+    here: Option<BTreeSet<String>>,
+    schedules: bool,
+    runs: bool,
+    connection: OnceCell<Connection>,
+}
+
+impl Place {
+    /// The connection, made when it is first needed.
+    pub(super) async fn connect(&self) -> Result<Connection, NatsError> {
+        let make = async || {
+            let nats = Connection::open(&self.address).await?;
+            self.layout.ensure(&nats).await?;
+            Ok(nats)
+        };
+        self.connection.get_or_try_init(make).await.cloned()
+    }
+
+    /// Whether this process schedules, and whether it does runs for others.
+    pub(super) fn tasks(&self) -> (bool, bool) {
+        (self.schedules, self.runs)
+    }
+
+    /// The parts it may schedule.
+    pub(super) fn role(&self) -> Role {
+        self.only.clone().map_or(Role::Shards, |stream| Role::Streams(vec![stream]))
+    }
+
+    /// Whether a crew is run by this process.
+    pub(super) fn has(&self, crew: &CrewName) -> bool {
+        self.here.as_ref().is_none_or(|here| here.contains(crew.as_str()))
+    }
+
+    /// The journals, to be read.
+    pub(super) async fn journal(&self) -> Result<JetStreamStore, crate::store::StoreError> {
+        let nats = self.connect().await.map_err(|error| crate::store::StoreError::Io {
+            journal: Layout::LOG.to_owned(),
+            doing: "opening it",
+            source: Box::new(error),
+        })?;
+        let scope = self.only.clone().map_or(Scope::All, Scope::Stream);
+        JetStreamStore::open_readonly(nats, scope).await
+    }
+}
+
+/// What a session cannot go on after.
+pub(super) fn unreachable(error: &NatsError) -> RuntimeError {
+    RuntimeError::Transport(TransportError::Custom(error.to_string()))
+}
+
+#[pymethods]
+impl PyPlace {
+    #[new]
+    #[pyo3(signature = (address, *, stream = None, crews = None, shards = 8, replicas = 1, role = "both", lease_s = 3))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, all of one call in Python")]
+    fn new(
+        address: &Bound<'_, PyAny>,
+        stream: Option<&str>,
+        crews: Option<BTreeSet<String>>,
+        shards: u32,
+        replicas: usize,
+        role: &str,
+        lease_s: u64,
+    ) -> PyResult<Self> {
+        let only = stream.map(StreamId::new).transpose();
+        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        Ok(Self(Arc::new(Place {
+            address: read_address(address)?,
+            layout: Layout { replicas, shards: shards.max(1), ..Layout::default() },
+            only: only.map_err(|error| PyValueError::new_err(error.to_string()))?,
+            who: format!("{}-{}", host.unwrap_or_else(|| "host".into()), std::process::id()),
+            lease: Duration::from_secs(lease_s),
+            here: crews,
+            schedules: role != "runner",
+            runs: role != "scheduler",
+            connection: OnceCell::new(),
+        })))
+    }
+
+    /// Sends events to their streams and waits until the server has them.
+    fn publish(&self, py: Python<'_>, events: &Bound<'_, PyList>) -> PyResult<()> {
+        let limits = Limits::default();
+        let events: PyResult<Vec<_>> = events
+            .iter()
+            .map(|event| event.cast::<Event>()?.get().to_engine(py, &limits))
+            .collect();
+        let events = events?;
+        let sent = py.detach(|| {
+            block_on(async {
+                let nats = self.0.connect().await?;
+                let mut acks = Vec::new();
+                for (stream, event) in &events {
+                    let mut body = Vec::new();
+                    wire::write_event(stream, event, &mut body);
+                    let mut headers = async_nats::HeaderMap::new();
+                    if let Some(id) = event.ids.as_deref().and_then(|ids| ids.id.as_deref()) {
+                        headers.insert("Nats-Msg-Id", id);
+                    }
+                    let subject = subjects::events(stream);
+                    let sent = nats.jetstream().publish_with_headers(subject, headers, body.into());
+                    acks.push(sent.await.map_err(|error| lost(&error))?);
+                }
+                for ack in acks {
+                    ack.await.map_err(|error| lost(&error))?;
+                }
+                Ok::<_, NatsError>(())
+            })
+        });
+        sent.map_err(|error| transport_error(&error))
+    }
+}
+
+fn lost(error: &dyn std::fmt::Display) -> NatsError {
+    NatsError::unanswered("an event", error)
+}

@@ -1,0 +1,237 @@
+//! A journal in JetStream: one stream for all of them, a subject for each, every write behind a
+//! fence that falls when another scheduler takes over.
+//!
+//! Frames are messages on `live.<stream>.journal`; what is needed to find one is in its headers.
+//! A frame and the actions that follow from it are stored in one atomic batch where the server
+//! has them (2.12 and later); before that one after the other, the frame first.
+
+mod read;
+mod snapshots;
+mod tag;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_nats::jetstream::stream::Stream;
+use bytes::Bytes;
+
+use self::tag::{FrameTag, SnapshotTag};
+use super::{
+    Frame, Mark, Pick, Pruned, Retention, Rider, Snapshot, Store, StoreError, StoredFrame,
+    StreamSummary,
+    frame::{Head, Link},
+};
+use crate::{
+    engine::{StreamId, Timestamp},
+    nats::{
+        Connection, Fence, Layout, Message, NatsError, code, shard_of, store_together, subjects,
+    },
+};
+
+/// Which streams a store is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them; for reading.
+    All,
+    /// Those of one shard.
+    Shard {
+        /// Which one.
+        number: u32,
+        /// Of how many.
+        of: u32,
+    },
+    /// One stream.
+    Stream(StreamId),
+}
+
+impl Scope {
+    /// Whether a stream is in it.
+    pub fn has(&self, stream: &StreamId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Shard { number, of } => shard_of(stream, *of) == *number,
+            Self::Stream(name) => stream == name,
+        }
+    }
+
+    /// The subject on which it is written who may write for it.
+    fn term(&self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::Shard { number, .. } => Some(subjects::shard_term(*number)),
+            Self::Stream(name) => Some(subjects::term(name)),
+        }
+    }
+}
+
+/// Journals in JetStream.
+#[derive(Debug)]
+pub struct JetStreamStore {
+    nats: Connection,
+    log: Stream,
+    scope: Scope,
+    /// Without one it is open for reading.
+    fence: Option<Fence>,
+    known: BTreeMap<StreamId, Known>,
+    /// Streams whose last write came through without saying where it is.
+    forgotten: BTreeSet<StreamId>,
+    /// Whether all streams of the scope are known.
+    is_listed: bool,
+    journal: String,
+}
+
+/// What is known of one stream.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    head: Head,
+    /// Where the last frame is stored, and what its headers say.
+    last: Option<(u64, FrameTag)>,
+    /// Where the snapshots are stored, by the frame they are after.
+    snapshots: BTreeMap<u64, (u64, SnapshotTag)>,
+    /// Where the last page ended.
+    reading: Option<(Link, u64)>,
+}
+
+impl JetStreamStore {
+    /// Opens the journals of a scope for reading.
+    pub async fn open_readonly(nats: Connection, scope: Scope) -> Result<Self, StoreError> {
+        let journal = format!("{} at {}", Layout::LOG, nats.servers());
+        let log = crate::nats::stream(&nats, Layout::LOG).await;
+        let log = log.map_err(|error| failed(&journal, "opening it", error))?;
+        Ok(Self {
+            nats,
+            log,
+            scope,
+            fence: None,
+            known: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
+            is_listed: false,
+            journal,
+        })
+    }
+
+    /// Opens the journals of a scope for writing. From now on whoever wrote for it before cannot
+    /// any more, whether they know it or not.
+    pub async fn take_over(nats: Connection, scope: Scope, who: &str) -> Result<Self, StoreError> {
+        let mut store = Self::open_readonly(nats, scope).await?;
+        let Some(subject) = store.scope.term() else {
+            return Err(StoreError::ReadOnly { journal: store.journal });
+        };
+        let term = crate::nats::last(&store.log, &subject).await;
+        let term = term.map_err(|error| failed(&store.journal, "taking it over", error))?;
+        let message = Message {
+            subject: subject.clone(),
+            id: None,
+            headers: async_nats::HeaderMap::new(),
+            payload: Bytes::copy_from_slice(who.as_bytes()),
+            after: Some(term.map_or(0, |term| term.sequence)),
+        };
+        let taken = store_together(&store.nats, Layout::LOG, None, vec![message]).await;
+        let stored = taken.map_err(|error| store.wrote(error))?;
+        store.fence = Some(Fence { subject, last: stored.last().copied().unwrap_or(0) });
+        Ok(store)
+    }
+
+    /// The number of this writer among all that ever wrote for the scope: later ones are higher.
+    pub fn term(&self) -> u64 {
+        self.fence.as_ref().map_or(0, |fence| fence.last)
+    }
+
+    /// What an error of a write means.
+    fn wrote(&self, error: NatsError) -> StoreError {
+        match error.code() {
+            Some(code::WRONG_LAST_SEQUENCE) => {
+                StoreError::Deposed { journal: self.journal.clone() }
+            }
+            _ => failed(&self.journal, "writing", error),
+        }
+    }
+
+    fn corrupt(&self, stream: &StreamId, seq: Option<u64>, why: &str) -> StoreError {
+        StoreError::Corrupt {
+            journal: self.journal.clone(),
+            stream: Some(stream.clone()),
+            seq,
+            why: why.to_owned(),
+        }
+    }
+}
+
+fn failed(journal: &str, doing: &'static str, error: NatsError) -> StoreError {
+    StoreError::Io { journal: journal.to_owned(), doing, source: Box::new(error) }
+}
+
+impl Store for JetStreamStore {
+    async fn append(&mut self, frames: Vec<Frame>) -> Result<Vec<u64>, StoreError> {
+        self.write_frames(frames, Vec::new()).await
+    }
+
+    fn carries(&self) -> bool {
+        true
+    }
+
+    async fn append_with(
+        &mut self,
+        frames: Vec<Frame>,
+        riders: Vec<Rider>,
+    ) -> Result<Vec<u64>, StoreError> {
+        self.write_frames(frames, riders).await
+    }
+
+    async fn unsent(&mut self, riders: Vec<Rider>) -> Result<Vec<Rider>, StoreError> {
+        self.find_unsent(riders).await
+    }
+
+    async fn read(
+        &mut self,
+        stream: &StreamId,
+        after: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredFrame>, StoreError> {
+        self.read_page(stream, after, max_bytes).await
+    }
+
+    async fn write_snapshot(
+        &mut self,
+        stream: &StreamId,
+        snapshot: Snapshot,
+    ) -> Result<(), StoreError> {
+        self.store_snapshot(stream, snapshot).await
+    }
+
+    async fn snapshot(
+        &mut self,
+        stream: &StreamId,
+        pick: Pick,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        self.load_snapshot(stream, pick).await
+    }
+
+    async fn prune(
+        &mut self,
+        stream: &StreamId,
+        keep: &Retention,
+        now: Timestamp,
+    ) -> Result<Pruned, StoreError> {
+        self.cut(stream, *keep, now).await
+    }
+
+    async fn streams(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
+        self.list().await
+    }
+
+    async fn mark(
+        &mut self,
+        stream: &StreamId,
+        ordinal: u64,
+    ) -> Result<Option<(u64, Mark)>, StoreError> {
+        self.find_mark(stream, ordinal).await
+    }
+
+    async fn close(self) -> Result<(), StoreError> {
+        let flushed = self.nats.client().flush().await;
+        flushed.map_err(|error| {
+            failed(&self.journal, "closing", NatsError::unanswered("a flush", error))
+        })
+    }
+}

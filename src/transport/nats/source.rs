@@ -1,0 +1,200 @@
+//! Events out of `LIVE_EVENTS`, in the order in which the server stored them.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::{
+    consumer::{AckPolicy, DeliverPolicy, pull},
+    message::Message,
+    stream::Stream,
+};
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use super::super::{Cursor, DeadLetter, Delivery, Source, TransportError};
+use crate::{
+    engine::{Limits, StreamId, Timestamp},
+    nats::{Connection, Layout, NatsError, last, stream, subjects},
+    wire::{Envelope, EventReader},
+};
+
+/// Messages asked for at a time.
+const AHEAD: usize = 2_048;
+/// Silence after which it is looked whether there is something to be heard.
+const SILENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The events of a shard, or of one stream in it. A cursor is a sequence of `LIVE_EVENTS`.
+///
+/// Nothing is acknowledged: the journal knows how far it is. A consumer that was lost, skipped
+/// something or fell silent is made anew from the last event delivered.
+pub struct NatsSource {
+    nats: Connection,
+    subject: String,
+    taken: Cursor,
+    reader: EventReader,
+    events: Option<Stream>,
+    messages: Option<pull::Stream>,
+    /// What the consumer counts its next message as.
+    expected: u64,
+}
+
+impl std::fmt::Debug for NatsSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { subject, taken, .. } = self;
+        f.debug_struct("NatsSource").field("subject", subject).field("taken", taken).finish()
+    }
+}
+
+impl NatsSource {
+    /// The events of a shard, or of one stream of it.
+    pub fn new(nats: Connection, shard: u32, only: Option<&StreamId>, limits: &Limits) -> Self {
+        Self {
+            nats,
+            subject: subjects::kept_events(shard, only),
+            taken: Cursor(0),
+            reader: EventReader::new(limits),
+            events: None,
+            messages: None,
+            expected: 1,
+        }
+    }
+
+    /// Begins to read behind what was taken.
+    async fn begin(&mut self) -> Result<(), NatsError> {
+        if self.events.is_none() {
+            self.events = Some(stream(&self.nats, Layout::EVENTS).await?);
+        }
+        let events = self.events.as_ref().expect("it was just set");
+        let config = pull::Config {
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.taken.0 + 1 },
+            ack_policy: AckPolicy::None,
+            filter_subject: self.subject.clone(),
+            memory_storage: true,
+            num_replicas: 1,
+            inactive_threshold: Duration::from_secs(60),
+            ..pull::Config::default()
+        };
+        let doing = || format!("a reader of `{}`", self.subject);
+        let consumer = events.create_consumer(config).await;
+        let consumer = consumer.map_err(|error| NatsError::unanswered(doing(), error))?;
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(AHEAD)
+            .expires(Duration::from_secs(30))
+            .heartbeat(Duration::from_secs(5))
+            .messages()
+            .await;
+        self.messages = Some(messages.map_err(|error| NatsError::unanswered(doing(), error))?);
+        self.expected = 1;
+        Ok(())
+    }
+
+    /// Whether the server has something that did not come.
+    async fn is_behind(&self) -> bool {
+        let Some(events) = &self.events else { return true };
+        match last(events, &self.subject).await {
+            Ok(last) => last.is_some_and(|last| last.sequence > self.taken.0),
+            Err(_) => true,
+        }
+    }
+
+    fn deliver(&mut self, message: &Message) -> Result<Option<Delivery>, String> {
+        let info = message.info().map_err(|error| error.to_string())?;
+        if info.consumer_sequence != self.expected {
+            return Err("messages were skipped".to_owned());
+        }
+        self.expected += 1;
+        let cursor = Cursor(info.stream_sequence);
+        if cursor <= self.taken {
+            return Ok(None);
+        }
+        self.taken = cursor;
+        let micros = info.published.unix_timestamp_nanos() / 1_000;
+        let envelope = Envelope {
+            stream: subjects::stream_of(&message.subject),
+            ts: i64::try_from(micros).ok().and_then(Timestamp::from_micros),
+            id: message
+                .headers
+                .as_ref()
+                .and_then(|headers| headers.get("Nats-Msg-Id"))
+                .map(|id| Arc::from(id.as_str())),
+        };
+        let sent_to = envelope.stream.as_ref().map(subjects::events);
+        Ok(Some(match self.reader.read_sent(&message.payload, envelope) {
+            Ok((stream, event)) => Delivery::Event { stream, event, cursor },
+            Err(error) => {
+                let (raw, truncated) = DeadLetter::cut(&message.payload);
+                Delivery::Refused(DeadLetter {
+                    source: sent_to.unwrap_or_default().into(),
+                    place: Some(error.place),
+                    reason: error.problem.to_string(),
+                    raw,
+                    truncated,
+                    cursor,
+                })
+            }
+        }))
+    }
+
+    /// Drops the consumer: the next one begins where this one ended.
+    fn lose(&mut self, why: &str) {
+        tracing::debug!(subject = self.subject, why, "the reader of events is made anew");
+        self.messages = None;
+    }
+}
+
+impl Source for NatsSource {
+    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, TransportError> {
+        loop {
+            if self.messages.is_none()
+                && let Err(error) = self.begin().await
+            {
+                // The server may be away for a while; events wait there, not here.
+                tracing::warn!(%error, "events cannot be read, trying again");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            let Some(messages) = self.messages.as_mut() else { continue };
+            let Ok(first) = tokio::time::timeout(SILENCE, messages.next()).await else {
+                if self.is_behind().await {
+                    self.lose("it fell silent");
+                }
+                continue;
+            };
+            let mut deliveries = Vec::new();
+            let mut next = Some(first);
+            while let Some(message) = next.take() {
+                let delivered = match message {
+                    Some(Ok(message)) => self.deliver(&message),
+                    Some(Err(error)) => Err(error.to_string()),
+                    None => Err("it ended".to_owned()),
+                };
+                match delivered {
+                    Ok(delivery) => deliveries.extend(delivery),
+                    Err(why) => {
+                        self.lose(&why);
+                        break;
+                    }
+                }
+                if deliveries.len() < max {
+                    next =
+                        self.messages.as_mut().and_then(|messages| messages.next().now_or_never());
+                }
+            }
+            if !deliveries.is_empty() {
+                return Ok(deliveries);
+            }
+            if self.messages.is_none() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn resume_after(&mut self, cursor: Cursor) -> Result<(), TransportError> {
+        self.taken = cursor;
+        Ok(())
+    }
+
+    async fn ack(&mut self, _cursor: Cursor) -> Result<(), TransportError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+"""Streams on a real server: in from anybody, out to anybody, on through restarts and take-overs."""
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import asynccontextmanager
+
+import pytest
+
+import nats
+from live_crew import Orchestrator, event_handler
+from live_crew.config import make_config
+from live_crew.settings import Settings
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@event_handler("goal")
+def score(event, ctx):
+    ctx.incr("score." + event.payload["team"])
+    return {"kind": "scored", "payload": {"goal": event.payload["n"]}}
+
+
+@event_handler("goal")
+async def comment(event):
+    await asyncio.sleep(0)
+    return {"kind": "said", "payload": {"goal": event.payload["n"]}}
+
+
+def config_of(server, **more):
+    transport = {"kind": "nats", "url": server.url, "lease_s": 1, "shards": 2}
+    return make_config(transport=transport, slice_ms=50, **more)
+
+
+def host(server, *handlers):
+    made = Orchestrator(config=config_of(server))
+    for handler in handlers or (score, comment):
+        made.register_handler(handler)
+    return made
+
+
+@asynccontextmanager
+async def live(orchestrator, stream, crews=None):
+    """A host that runs until the block ends."""
+    place = orchestrator._settings.place(stream, crews)
+    running = asyncio.ensure_future(orchestrator.run(place))
+    await asyncio.sleep(0)
+    try:
+        yield running
+    finally:
+        if not running.done():
+            await orchestrator.stop()
+
+
+class Outside:
+    """A program that knows NATS and nothing of live-crew."""
+
+    def __init__(self, connection, stream):
+        self.connection, self.stream = connection, stream
+
+    async def goals(self, *numbers):
+        for n in numbers:
+            body = json.dumps({"kind": "goal", "payload": {"team": "home", "n": n}})
+            await self.connection.jetstream().publish(
+                f"live.{self.stream}.events", body.encode(), headers={"Nats-Msg-Id": f"goal-{n}"}
+            )
+
+    async def actions(self, count, kind="scored"):
+        """The goals of the first actions of a kind, in order, once there are so many."""
+        found = []
+        subscription = await self.connection.jetstream().subscribe(
+            f"live.{self.stream}.actions", ordered_consumer=True
+        )
+        async with asyncio.timeout(60) if hasattr(asyncio, "timeout") else _nothing():
+            while len(found) < count:
+                action = json.loads((await subscription.next_msg(timeout=60)).data)
+                if action["kind"] == kind:
+                    found.append(action["payload"]["goal"])
+        await subscription.unsubscribe()
+        return found
+
+
+@asynccontextmanager
+async def _nothing():
+    yield
+
+
+@asynccontextmanager
+async def outside(server, stream):
+    connection = await nats.connect(server.url)
+    try:
+        yield Outside(connection, stream)
+    finally:
+        await connection.close()
+
+
+def is_sound(orchestrator, stream):
+    return orchestrator.journal.verify(stream)["divergence"] is None
+
+
+async def ready(server):
+    """The streams are made by the first host; wait until there are some to publish to."""
+    connection = await nats.connect(server.url)
+    for _ in range(600):
+        try:
+            await connection.jetstream().stream_info("LIVE_DLQ")
+            break
+        except nats.js.errors.NotFoundError:
+            await asyncio.sleep(0.05)
+    await connection.close()
+
+
+async def test_anybody_may_publish_events_and_read_actions(nats_server):
+    made = host(nats_server)
+    async with live(made, "open") as running:
+        await ready(nats_server)
+        async with outside(nats_server, "open") as other:
+            await other.goals(*range(20))
+            assert sorted(await other.actions(20)) == list(range(20))
+            assert sorted(await other.actions(20, "said")) == list(range(20))
+        result = await made.stop()
+    assert running.done()
+    assert result.ok, result.errors
+    assert result.context["open"] == {"score": {"home": 20}}
+    assert is_sound(made, "open")
+    assert "landed" in made.explain("score", 0, stream_id="open")
+
+
+async def test_an_event_sent_twice_is_taken_once(nats_server):
+    made = host(nats_server, score)
+    async with live(made, "twice"):
+        await ready(nats_server)
+        async with outside(nats_server, "twice") as other:
+            await other.goals(1, 1, 2)
+            assert await other.actions(2) == [1, 2]
+        result = await made.stop()
+    assert result.context["twice"] == {"score": {"home": 2}}
+
+
+async def test_a_host_that_comes_back_goes_on_where_it_was(nats_server):
+    for begin in (0, 10, 20):
+        made = host(nats_server, score)
+        async with live(made, "again"):
+            await ready(nats_server)
+            async with outside(nats_server, "again") as other:
+                await other.goals(*range(begin, begin + 10))
+                found = await other.actions(begin + 10)
+            result = await made.stop()
+        assert Counter(found) == Counter(range(begin + 10))
+    assert result.context["again"] == {"score": {"home": 30}}
+    assert is_sound(made, "again")
+
+
+async def test_what_is_no_event_goes_to_the_dead_letters_and_the_others_run(nats_server):
+    made = host(nats_server, score)
+    async with live(made, "odd"):
+        await ready(nats_server)
+        async with outside(nats_server, "odd") as other:
+            letters = await other.connection.jetstream().subscribe(
+                "live.*.dlq", ordered_consumer=True
+            )
+            for body in (b"{", b'{"kind": "goal"}', b'{"kind":"goal","stream_id":"x","payload":1}'):
+                await other.connection.publish("live.odd.events", body)
+            await other.goals(1)
+            assert await other.actions(1) == [1]
+            reasons = []
+            while len(reasons) < 3:
+                letter = json.loads((await letters.next_msg(timeout=30)).data)
+                if letter["source"] == "live.odd.events":
+                    reasons.append(letter["reason"])
+    assert "`payload` is missing" in reasons[1]
+    assert "was sent to `odd`" in reasons[2]
+
+
+async def test_each_host_runs_its_own_crews_and_all_see_one_stream(nats_server):
+    one, other_host = host(nats_server), host(nats_server)
+    async with live(one, "shared", {"score"}), live(other_host, "shared", {"comment"}):
+        await ready(nats_server)
+        async with outside(nats_server, "shared") as other:
+            await other.goals(*range(10))
+            assert sorted(await other.actions(10)) == list(range(10))
+            assert sorted(await other.actions(10, "said")) == list(range(10))
+    assert is_sound(one, "shared")
+
+
+async def test_another_host_takes_over_from_one_that_is_killed(nats_server):
+    one, standby = host(nats_server, score), host(nats_server, score)
+    async with live(one, "taken") as running:
+        await ready(nats_server)
+        async with outside(nats_server, "taken") as other:
+            await other.goals(*range(5))
+            assert sorted(await other.actions(5)) == list(range(5))
+            async with live(standby, "taken"):
+                one._run.close()
+                running.cancel()
+                await other.goals(*range(5, 10))
+                assert Counter(await other.actions(10)) == Counter(range(10))
+                result = await standby.stop()
+    assert result.context["taken"] == {"score": {"home": 10}}
+    assert is_sound(standby, "taken")
+
+
+async def test_a_server_that_is_killed_and_comes_back_loses_nothing(start_nats):
+    from nats_parts import start
+
+    server = start_nats()
+    made = host(server, score)
+    async with live(made, "back"):
+        await ready(server)
+        async with outside(server, "back") as other:
+            await other.goals(*range(5))
+            await other.actions(5)
+        server.kill()
+        again = start(server.folder, port=server.port)
+        try:
+            async with outside(again, "back") as other:
+                await other.goals(*range(5, 10))
+                assert Counter(await other.actions(10)) == Counter(range(10))
+            result = await made.stop()
+        finally:
+            if made._run is not None:
+                await made.stop(drain=False)
+            again.kill()
+    assert result.context["back"] == {"score": {"home": 10}}
+
+
+def test_journals_on_nats_are_read_without_a_run(nats_server):
+    journal = Settings(config_of(nats_server)).open_journal()
+    assert journal.is_on_nats
+    assert journal.path is None
