@@ -1,9 +1,18 @@
 //! The engine alone: no clock, no store, no JSON. Every crew answers each event with one action.
 //!
 //! `make bench` prints these; `events/s` is criterion's `elem/s`.
-#![allow(missing_docs, clippy::unwrap_used, reason = "criterion makes the entry point")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "criterion makes the entry point, and goals are printed"
+)]
 
-use std::{hint::black_box, sync::Arc, time::Duration};
+use std::{
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use live_crew::engine::{
@@ -91,6 +100,49 @@ fn feed(plan: &Arc<Plan>, events: u64, per_slice: u64, kinds: &[Kind]) -> Engine
     engine
 }
 
+/// The goal was set on a machine on which `serde_json` took this long to parse `TEXT`. Machines
+/// differ, and so do the minutes of one: what is held against the goal is scaled by what it takes
+/// here, in turns with the engine.
+const REFERENCE_NS: f64 = 646.0;
+const GOAL: f64 = 2e6;
+
+/// The event of these benches as JSON, 196 bytes.
+const TEXT: &[u8] = br#"{"kind":"signup","payload":{"city":"Berlin","email":"alice@example.org","id":12345,"name":"Alice","plan":"pro","score":1.5,"tags":["a","b"]},"stream_id":"bench","ts":"2025-07-01T00:00:00.123456Z"}"#;
+
+fn goal(_: &mut Criterion) {
+    const EVENTS: u32 = 100_000;
+    let (plan, kinds) = (plan(vec![crew("greeter", "signup")]), [Kind::new("signup").unwrap()]);
+    let time = |work: &mut dyn FnMut()| {
+        let began = Instant::now();
+        work();
+        began.elapsed().as_secs_f64() * 1e9 / f64::from(EVENTS)
+    };
+    let parse = || black_box(serde_json::from_slice::<serde_json::Value>(black_box(TEXT)).unwrap());
+    let (mut parses, mut feeds): (Vec<f64>, Vec<f64>) = (0..15)
+        .map(|_| {
+            (
+                time(&mut || (0..EVENTS).for_each(|_| drop(parse()))),
+                time(&mut || drop(feed(&plan, EVENTS.into(), 500, &kinds))),
+            )
+        })
+        .unzip();
+    parses.sort_by(f64::total_cmp);
+    feeds.sort_by(f64::total_cmp);
+    let (parse, feed) = (parses[7], feeds[7]);
+    let slower = parse / REFERENCE_NS;
+    let (raw, scaled) = (1e9 / feed, 1e9 / feed * slower);
+    println!(
+        "calibrated by serde_json, an event of {} bytes to `Value`: {parse:.0} ns here, \
+         {REFERENCE_NS} ns where the goal was set; this machine is {slower:.2} x slower now",
+        TEXT.len(),
+    );
+    println!(
+        "one crew, one action an event: {raw:.0} events/s; scaled ({slower:.2} x, what the other \
+         machine would do) {scaled:.0} events/s; goal {GOAL}: {}",
+        if scaled >= GOAL { "met" } else { "NOT MET" },
+    );
+}
+
 fn one_crew(c: &mut Criterion) {
     let mut group = c.benchmark_group("one crew, one action an event");
     let (plan, kinds) = (plan(vec![crew("greeter", "signup")]), [Kind::new("signup").unwrap()]);
@@ -173,5 +225,5 @@ fn waiting(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, one_crew, routing, waiting);
+criterion_group!(benches, goal, one_crew, routing, waiting);
 criterion_main!(benches);

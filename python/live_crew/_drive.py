@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from live_crew._core import Run, Session
@@ -15,6 +15,8 @@ from live_crew._signals import Alarm
 from live_crew.errors import HandlerExit
 
 __all__ = ["Drive", "Tasks"]
+
+_NAME = "live-crew handler"
 
 Relay = Callable[[list[tuple[str, str | None, bytes]]], Awaitable[None]]
 
@@ -135,6 +137,9 @@ class Tasks:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop_dict: dict[str, Any] | None = getattr(self._loop, "__dict__", None)
+        # First steps that tasks have asked for.
+        self._steps: list[tuple[Any, contextvars.Context]] = []
         self._context = contextvars.copy_context()
         # A loop forgets tasks that nobody else knows.
         self._pending: dict[asyncio.Task[Any], Awaitable[Any]] = {}
@@ -146,9 +151,9 @@ class Tasks:
         """Start one."""
         own = _within_its_run(coroutine)
         if sys.version_info >= (3, 12):
-            task = asyncio.Task(own, loop=self._loop, eager_start=True)
+            task = asyncio.Task(own, loop=self._loop, name=_NAME, eager_start=True)
         else:
-            task = asyncio.Task(own, loop=self._loop)
+            task = self._started(own)
         if not task.done():
             self._pending[task] = coroutine
             # What a handler called within the next step sets is not seen by those after it.
@@ -163,6 +168,38 @@ class Tasks:
         """Cancel those whose answers nobody waits for any more."""
         for task in tuple(self._pending):
             task.cancel()
+
+    def _started(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task whose first step is taken here, instead of when the loop comes round.
+
+        Until 3.12 can start tasks eagerly, this is how: a new task asks its loop to take its first
+        step soon, and for that moment it is us whom it asks. The step is taken in the context of
+        the task and with the task as the current one, as the loop would.
+        """
+        own = self._loop_dict
+        if own is None or "call_soon" in own:
+            # A loop that cannot be stood in for, or somebody else does it already.
+            return asyncio.Task(coroutine, loop=self._loop, name=_NAME)
+        own["call_soon"] = self._call_soon
+        try:
+            task = asyncio.Task(coroutine, loop=self._loop, name=_NAME)
+        finally:
+            del own["call_soon"]
+        steps, self._steps = self._steps, []
+        for step, context in steps:
+            # Within a task no other one can begin, nor can one of a finalizer be known to be ready.
+            if step.__self__ is task and asyncio.current_task(self._loop) is None:
+                context.run(step)
+            else:
+                self._loop.call_soon(step, context=context)
+        return task
+
+    def _call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle | None:
+        if not args and isinstance(getattr(callback, "__self__", None), asyncio.Task):
+            self._steps.append((callback, context))
+            return None
+        # Finalizers and signals come at any time.
+        return type(self._loop).call_soon(self._loop, callback, *args, context=context)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         # One that is cancelled before it began has not begun its handler either.

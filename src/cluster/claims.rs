@@ -237,9 +237,7 @@ impl Claims {
             self.scopes.values().filter(|claim| matches!(claim.state, State::Leaving(_))).count(),
         );
         for (key, claim) in &mut self.scopes {
-            if let State::Leaving(held) = claim.state
-                && claim.is_put_down
-            {
+            if let (State::Leaving(held), true) = (claim.state, claim.is_put_down) {
                 // Not beside a renewal, which would make this one be refused.
                 if !held.is_asking {
                     claim.state = State::Ending;
@@ -256,22 +254,21 @@ impl Claims {
             if self.stopping != Stopping::No {
                 continue;
             }
+            let me = self.me.node.as_str();
+            let place = place(&live, key, me, self.balances);
             match (&claim.state, &claim.seen) {
-                (State::Free, Some(seen)) => {
-                    let place = place(&live, key, &self.me.node, self.balances);
-                    if is_ours_to_take(now, self.ttl, seen, &self.me.node, place) {
-                        claim.state = State::Asking;
-                        asks.push(Ask::Lease { key: key.clone(), after: seen.sequence });
-                    }
+                (State::Free, Some(seen)) if is_ours_to_take(now, self.ttl, seen, me, place) => {
+                    asks.push(Ask::Lease { key: key.clone(), after: seen.sequence });
+                    claim.state = State::Asking;
                 }
                 // Not at once: who should have it may have just failed to keep it.
-                (State::Held(held), _) if now >= held.taken + self.ttl / 2 && moves > 0 => {
-                    if place(&live, key, &self.me.node, self.balances)
-                        .is_some_and(|place| place > 0)
-                    {
-                        moves -= 1;
-                        claim.hand_over(&mut self.told);
-                    }
+                (State::Held(held), _)
+                    if moves > 0
+                        && now >= held.taken + self.ttl / 2
+                        && place.is_some_and(|place| place > 0) =>
+                {
+                    moves -= 1;
+                    claim.hand_over(&mut self.told);
                 }
                 _ => {}
             }

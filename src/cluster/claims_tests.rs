@@ -78,7 +78,7 @@ impl World {
     fn node(&mut self) -> Claims {
         self.born += 1;
         let node = format!("node{}", self.born);
-        let me = Holder { who: node.clone(), node, ttl_ms: TTL.as_millis() as u64 };
+        let me = Holder { who: node.clone(), node, ttl_ms: 1_000 * TTL.as_secs() };
         let scope = |number| (format!("shard.{number}"), Scope::Shard { number, of: SHARDS });
         Claims::new(me, (0..SHARDS).map(scope).collect(), true)
     }

@@ -154,9 +154,9 @@ async fn post(
     let payload = Bytes::from(body);
     let mut tries = 0;
     loop {
-        let tried = try_post(&nats, &runs, &ticket, &id, &payload, is_again).await;
+        let posted = try_post(&nats, &runs, &ticket, &id, &payload, is_again).await;
         tries += 1;
-        match tried {
+        match posted {
             Ok(None) => return (ticket, Posted::Ready),
             Ok(Some(answer)) => return (ticket, Posted::Answered(answer)),
             Err(error) if tries >= TRIES && error.code().is_some() => {

@@ -102,9 +102,10 @@ impl Keeper {
         let leases = Bucket::open(nats, LEASES, layout.replicas).await?;
         let nodes = Bucket::open(nats, NODES, layout.replicas).await?;
         // The server counts in whole seconds; all others have to count as it does.
-        let lease = Duration::from_secs(lease.as_millis().div_ceil(1_000).max(1) as u64);
+        let seconds = lease.as_secs() + u64::from(lease.subsec_nanos() > 0);
+        let lease = Duration::from_secs(seconds.max(1));
         let node = nats.client().new_inbox().replace('.', "-");
-        let ttl_ms = lease.as_millis() as u64;
+        let ttl_ms = 1_000 * lease.as_secs();
         let me = Holder { node, who: who.to_owned(), ttl_ms };
         let (told, tells) = mpsc::unbounded_channel();
         let (command, commands) = mpsc::unbounded_channel();
@@ -209,11 +210,12 @@ impl Keeper {
     }
 
     fn answered(&mut self, sent: Moment, ask: &Ask, answer: Result<u64, NatsError>) {
-        let answer = answer.inspect_err(|error| match error.code() {
+        if let Err(error) = &answer
             // Somebody was faster.
-            Some(crate::nats::code::WRONG_LAST_SEQUENCE) => {}
-            _ => tracing::warn!(%error, ?ask, "a lease cannot be written"),
-        });
+            && error.code() != Some(crate::nats::code::WRONG_LAST_SEQUENCE)
+        {
+            tracing::warn!(%error, ?ask, "a lease cannot be written");
+        }
         self.claims.answered(sent, ask, answer.ok());
     }
 

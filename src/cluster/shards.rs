@@ -24,7 +24,7 @@ mod tests {
 
     use super::*;
 
-    fn owner<'a>(shard: u32, nodes: &'a BTreeSet<String>) -> &'a str {
+    fn owner(shard: u32, nodes: &BTreeSet<String>) -> &str {
         ranking(&format!("shard.{shard}"), nodes.iter().map(String::as_str))[0]
     }
 

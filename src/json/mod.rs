@@ -31,3 +31,4 @@ pub use value::{Json, Object};
 
 pub(crate) use error::Fault;
 pub(crate) use scan::Scanner;
+pub(crate) use text::plain_length;

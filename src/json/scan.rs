@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, JsonLimits, JsonProblem, error::cut};
+use super::{Fault, JsonLimits, JsonProblem, error::cut, plain_length};
 
 /// Recursion is bounded by this whatever the limits say: a level costs a few hundred bytes of stack.
 const MOST_DEPTH: usize = 1_000;
@@ -139,17 +139,7 @@ impl<'a> Scanner<'a> {
 
     /// The first byte from `start` that is not plain text of a string, or the end.
     fn plain_until(&self, start: usize) -> usize {
-        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        let (words, tail) = rest.as_chunks::<8>();
-        for (word, at) in words.iter().zip((start..).step_by(8)) {
-            let special = special_bytes(u64::from_le_bytes(*word));
-            if special != 0 {
-                return at + special.trailing_zeros() as usize / 8;
-            }
-        }
-        let special = |&b: &u8| b == b'"' || b == b'\\' || b < 0x20;
-        let at = start + rest.len() - tail.len();
-        at + tail.iter().position(special).unwrap_or(tail.len())
+        start + plain_length(self.text.as_bytes().get(start..).unwrap_or_default())
     }
 
     #[cold]
@@ -319,14 +309,4 @@ impl<'a> Scanner<'a> {
     fn here(&self) -> char {
         self.text[self.at..].chars().next().unwrap_or('\0')
     }
-}
-
-/// Eight bytes at once: the lowest bit set is in the first byte that is a quote, a backslash or a
-/// control character. Bits above it may be wrong, because a borrow runs upwards.
-fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-    zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) | control
 }

@@ -5,26 +5,51 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Appends `text` quoted.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut written = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let extra = extra_bytes(byte);
-        if extra == 0 {
-            continue;
-        }
-        out.extend_from_slice(&bytes[written..at]);
-        written = at + 1;
-        out.push(b'\\');
-        if extra == 1 {
-            out.push(short_escape(byte));
-        } else {
-            out.extend_from_slice(b"u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_length(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = special.split_first() else {
+            break;
+        };
+        write_escape(byte, out);
+        rest = after;
+    }
+    out.push(b'"');
+}
+
+fn write_escape(byte: u8, out: &mut Vec<u8>) {
+    out.push(b'\\');
+    if extra_bytes(byte) == 1 {
+        out.push(short_escape(byte));
+    } else {
+        out.extend_from_slice(b"u00");
+        out.push(HEX[usize::from(byte >> 4)]);
+        out.push(HEX[usize::from(byte & 15)]);
+    }
+}
+
+/// Bytes before the first that is a quote, a backslash or a control character.
+pub(crate) fn plain_length(text: &[u8]) -> usize {
+    let (words, tail) = text.as_chunks::<8>();
+    for (word, at) in words.iter().zip((0..).step_by(8)) {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
         }
     }
-    out.extend_from_slice(&bytes[written..]);
-    out.push(b'"');
+    let special = |&byte: &u8| extra_bytes(byte) > 0;
+    text.len() - tail.len() + tail.iter().position(special).unwrap_or(tail.len())
+}
+
+/// Eight bytes at once: the lowest bit set is in the first byte that is special. Bits above it may
+/// be wrong, because a borrow runs upwards.
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+    zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) | control
 }
 
 /// Bytes that [`write_string`] appends for `text`.

@@ -126,7 +126,8 @@ impl PyPlace {
                     wire::write_event(stream, event, &mut body);
                     let mut headers = async_nats::HeaderMap::new();
                     if let Some(id) = event.ids.as_deref().and_then(|ids| ids.id.as_deref()) {
-                        headers.insert("Nats-Msg-Id", id);
+                        // The server compares ids of all streams, a producer those of one.
+                        headers.insert("Nats-Msg-Id", format!("{stream}/{id}"));
                     }
                     let subject = subjects::events(stream);
                     let sent = nats.jetstream().publish_with_headers(subject, headers, body.into());

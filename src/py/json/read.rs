@@ -1,6 +1,5 @@
 //! From JSON to Python.
 
-use memchr::memchr2;
 use pyo3::{
     prelude::*,
     types::{PyBool, PyDict, PyFloat, PyList, PyString},
@@ -9,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::{digits, keys::Keys};
 use crate::{
-    json::{Json, Number},
+    json::{Json, Number, plain_length},
     py::models_error::internal_error,
 };
 
@@ -198,16 +197,19 @@ impl<'a, 'py> Reader<'a, 'py> {
         Ok(text.into())
     }
 
-    /// Everything up to a quote or a backslash.
+    /// Everything up to a quote or a backslash: canonical text has no bare control characters.
     fn plain(&mut self) -> &'a str {
         let rest = &self.text[self.at..];
-        let length = memchr2(b'"', b'\\', rest.as_bytes()).unwrap_or(rest.len());
+        let length = plain_length(rest.as_bytes());
         self.at += length;
         &rest[..length]
     }
 
     /// One of the escapes that canonical text has.
     fn escape(&mut self) -> Result<char, Stop> {
+        if self.peek() != b'\\' {
+            return Err(Stop::Broken);
+        }
         let rest = &self.text[self.at..];
         let letter = rest.as_bytes().get(1).copied().unwrap_or(0);
         let (char, length) = match letter {

@@ -207,13 +207,21 @@ class TestFile:
         assert "Ada" in (folder / "actions.jsonl").read_text()
 
 
-def test_nats_is_not_there_yet_and_that_is_said(folder, command):
+def test_journals_on_nats_are_kept_there_and_nowhere_else(folder, command):
     with (folder / "live_crew_config.yaml").open("a") as file:
         file.write("transport: nats\n")
+    told = command("run", "-j", "here.db")
+    assert told.exit_code == 1
+    assert "leave out `journal.path` and `-j`" in told.stderr
+
+
+def test_without_a_server_it_is_said_which_one_was_looked_for(folder, command):
+    with (folder / "live_crew_config.yaml").open("a") as file:
+        file.write("transport: {kind: nats, url: 'nats://127.0.0.1:1'}\n")
     for args in (["run"], ["publish", "-k", "goal"]):
         told = command(*args)
         assert told.exit_code == 1
-        assert "can be checked but not yet used by this version; use `kind: file`" in told.stderr
+        assert "nats://127.0.0.1:1" in told.stderr
 
 
 class TestPublish:

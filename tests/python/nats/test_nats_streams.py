@@ -62,7 +62,9 @@ class Outside:
         for n in numbers:
             body = json.dumps({"kind": "goal", "payload": {"team": "home", "n": n}})
             await self.connection.jetstream().publish(
-                f"live.{self.stream}.events", body.encode(), headers={"Nats-Msg-Id": f"goal-{n}"}
+                f"live.{self.stream}.events",
+                body.encode(),
+                headers={"Nats-Msg-Id": f"{self.stream}-{n}"},
             )
 
     async def actions(self, count, kind="scored"):

@@ -28,8 +28,6 @@ async fn begin() -> (NatsServer, Connection) {
 
 /// What comes within the time there is.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(came) => came,
-        Err(_) => panic!("{what} did not come in {PATIENCE:?}"),
-    }
+    let came = tokio::time::timeout(PATIENCE, future).await;
+    came.unwrap_or_else(|_| panic!("{what} did not come in {PATIENCE:?}"))
 }

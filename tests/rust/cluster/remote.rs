@@ -146,6 +146,27 @@ async fn what_a_lost_runner_had_is_done_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_outlives_the_server_it_was_given_to() {
+    let (mut server, nats) = begin().await;
+    let plan = two_crews();
+    let mut scheduler = schedule(&nats, &plan, 1).await;
+    let first = begin_far(&mut scheduler, 0);
+    last(&nats, "ready").await;
+    server.kill();
+    let second = begin_far(&mut scheduler, 1);
+    server.restart();
+    let (_switch, _running) =
+        spawn(serve(&connect(&server).await, &plan, Inline(answer as Function)).await);
+    let mut backs = Vec::new();
+    for _ in 0..2 {
+        backs.push(soon("a run", scheduler.next_back()).await);
+    }
+    backs.sort_by_key(|back| back.run.key.place);
+    check(&backs[0], &first);
+    check(&backs[1], &second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_run_is_cancelled_where_it_runs() {
     let (server, nats) = begin().await;
     let plan = two_crews();
@@ -179,7 +200,7 @@ async fn store_again(nats: &Connection, what: &str, payload: Option<&'static str
     let found = last(nats, what).await;
     let mut headers = found.headers.clone();
     headers.insert("Nats-Msg-Id", "another");
-    let payload = payload.map_or(found.payload.clone(), Into::into);
+    let payload = payload.map_or_else(|| found.payload.clone(), Into::into);
     let stored =
         nats.jetstream().publish_with_headers(found.subject.clone(), headers, payload).await;
     stored.unwrap().await.unwrap();
