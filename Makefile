@@ -10,7 +10,7 @@ export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: build demo test test-rust test-python test-wheel lint fmt bench bench-rust bench-python \
-	simulate matrix soak chaos
+	simulate matrix soak chaos redis-server
 
 ## the package, built and installed into its own environment
 build: $(VENV)/ready
@@ -34,12 +34,19 @@ demo: build
 ## every test
 test: test-rust test-python
 
-test-rust:
-	$(CARGO) test --quiet
+## against real servers of NATS and Redis; `cargo test` alone needs neither
+test-rust: $(VENV)/ready redis-server
+	LIVE_CREW_NATS_SERVER=$(abspath $(BIN))/nats-server $(CARGO) test --quiet --features nats,redis
 
-test-python: build
+test-python: build redis-server
 	$(BIN)/python -m pytest --quiet
 	$(BIN)/python -m mypy.stubtest live_crew._core
+
+redis-server:
+	@command -v redis-server >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
+		{ echo "no \`redis-server\` on the path; install the package of that name"; exit 1; }
+	@command -v redis-server >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends redis-server; }
 
 ## the wheel as users get it, tested on every Python of this machine
 test-wheel: $(VENV)/ready

@@ -9,12 +9,15 @@
 //! | [`engine`] | the state machine of one stream: inputs in, commands out | `json` |
 //! | [`wire`] | events, journal records and crew outputs as bytes | `engine`, `json` |
 //! | `nats` | JetStream: connections, streams, fenced writes | `engine` |
+//! | [`context`] | where the context can be read from outside: memory, SQLite, Redis, JetStream | `engine`, `nats` |
 //! | [`store`] | journals: memory, SQLite, JetStream | `wire` and below, `nats` |
 //! | [`transport`] | where events come from and actions go to: memory, files, NATS | `wire` and below, `nats` |
 //! | [`runtime`] | the one loop that drives all of it | everything above |
 //! | `cluster` | several processes as one: leases, runs that others do | everything above |
 //! | `py` | the Python face | everything above |
 
+#[cfg(feature = "runtime")]
+pub mod context;
 pub mod engine;
 pub mod json;
 pub mod wire;

@@ -586,6 +586,7 @@ class Session:
         relay: bool = False,
         relay_context: bool = False,
         source_name: str | None = None,
+        context: str | None = None,
     ) -> Self: ...
     def take_ear(self) -> int | None:
         """The socket that rings when a step is due, as a descriptor that is now the caller's."""

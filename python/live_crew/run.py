@@ -94,6 +94,7 @@ class LiveRun:
             relay=settings.relays,
             relay_context=settings.backend is not None,
             source_name=_name_of(source),
+            context=settings.context_place,
         )
         self._drive = Drive(session, self._relay if settings.relays else None)
         self._tasks.step = self._drive.step
@@ -301,6 +302,8 @@ class LiveRun:
                 **summary["counters"],
                 "errors": counts["errors"],
                 "refused": counts["refused"],
+                "too_fast": summary["too_fast"],
+                "contexts_unsaved": summary["contexts_unsaved"],
             },
             usage={crew.name: crew.take_usage() for crew in self._crews},
         )

@@ -46,6 +46,8 @@ class Settings:
             actions = transport if isinstance(transport, ActionTransport) else None
         if isinstance(given.get("context"), ContextBackend):
             backend = given.pop("context")
+        elif isinstance(given.get("context"), str):
+            given.update(_kept_in(given.pop("context")))
         model = given.get("llm")
         if model is not None and not isinstance(model, (str, Mapping)):
             given.pop("llm")
@@ -66,6 +68,19 @@ class Settings:
             return cls(config, events, actions, backend, model, recorder)
         loaded = make_config(**given) if config is None else load_config(config, **given)
         return cls(loaded, events, actions, backend, model, recorder)
+
+    @property
+    def context_place(self) -> str | None:
+        """Where the core keeps contexts beside the journal, if it does."""
+        config = self.config
+        if config.kv_backend == "redis":
+            return config.kv_url or "redis://127.0.0.1:6379"
+        if config.kv_backend == "jetstream":
+            return "jetstream"
+        if config.kv_backend == "sqlite" and config.journal.path is not None:
+            journal = Path(config.journal.path)
+            return f"sqlite:{journal.with_name(f'{journal.stem}.context{journal.suffix}')}"
+        return None
 
     @property
     def is_on_nats(self) -> bool:
@@ -141,6 +156,7 @@ class Settings:
         config = self.config
         journal = config.journal
         in_memory = journal.path is None
+        rates = (config.ingress, config.ingress.source)
         # Files and replays may be as old as they like.
         window = None if pace == "virtual" or config.acceptance == "off" else config.acceptance
         return {
@@ -151,6 +167,8 @@ class Settings:
             "past_s": window.past_s if window else None,
             "future_s": window.future_s if window else None,
             "any_ts": window is None,
+            "rates": [(rate.events_per_s, rate.burst, rate.bytes_per_s) for rate in rates],
+            "audit": config.audit.path,
             "crewai": None,
         }
 
@@ -158,3 +176,16 @@ class Settings:
     def is_events(source: object) -> bool:
         """Whether a source is ready-made events."""
         return isinstance(source, Iterable) and not isinstance(source, (str, bytes, Path))
+
+
+def _kept_in(context: str) -> dict[str, str]:
+    """What `context=` stands for in a configuration."""
+    if context.startswith(("redis://", "rediss://")):
+        return {"kv_backend": "redis", "kv_url": context}
+    if context in ("memory", "sqlite", "jetstream", "redis"):
+        return {"kv_backend": context}
+    # Not what was given: it may hold a password.
+    raise ConfigError(
+        "`context` is a text that names no place; give `redis://host:6379`, `sqlite` or "
+        "`jetstream`, settings such as `{'max_bytes': 8192}`, or an object with `save`"
+    )

@@ -8,12 +8,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use super::{
     crews::Members,
     input::{Input, Taken, Watched},
+    kept::{self, Notices},
     output::Output,
     place::{Place, unreachable},
     summary::Summary,
 };
 use crate::{
     cluster::{Elsewhere, Keeper, Runner, Told},
+    context::Projection,
     engine::{CrewName, Plan},
     nats::{Connection, shard_of},
     runtime::{Ending, Options, Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
@@ -31,6 +33,9 @@ pub(super) struct Parts<M> {
     pub(super) options: Options,
     pub(super) stop: StopSwitch,
     pub(super) taken: Arc<Taken>,
+    /// Where contexts are kept, and who hears of outages.
+    pub(super) context: Option<String>,
+    pub(super) notices: Notices,
     /// Makes the crews and the outlet of one runtime.
     pub(super) make: M,
 }
@@ -40,6 +45,10 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
     pub(super) async fn run(self) -> Result<Summary, RuntimeError> {
         let nats = self.place.connect().await.map_err(|error| unreachable(&error))?;
         let (may_schedule, may_run) = self.place.tasks();
+        if may_schedule {
+            // Parts are tried for again and again: what will never do is told here.
+            kept::check(self.context.as_deref(), &nats, self.place.layout.replicas).await?;
+        }
         let running = async {
             if !may_run {
                 return Ok(());
@@ -147,12 +156,22 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
     ) -> Result<Summary, RuntimeError> {
         let store = JetStreamStore::take_over(nats.clone(), scope.clone(), &self.place.who).await?;
         let (crews, mut output) = (self.make)()?;
+        let contexts = kept::begin_part(
+            self.context.as_deref(),
+            &nats,
+            self.place.layout.replicas,
+            store.term(),
+            &self.notices,
+        )
+        .await?;
+        output.contexts = contexts.as_ref().map(Projection::teller);
         let is_here = |crew: &CrewName| self.place.has(crew);
         let crews = Elsewhere::open(&nats, &self.plan, scope, store.term(), crews, is_here).await;
         let crews = crews.map_err(|error| unreachable(&error))?;
         output.nats = Some(NatsSink::new(nats.clone(), false));
         let clock = SystemClock::new();
         let (plan, options) = (Arc::clone(&self.plan), self.options.clone());
+        let grace = options.grace;
         let limits = plan.settings.limits.clone();
         let mut runtime = Runtime::open(plan, options, store, output, crews, clock).await?;
         let (shard, only) = match scope {
@@ -164,8 +183,10 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         let taken = Arc::clone(&self.taken);
         let mut input = Watched { input: Input::Nats(Box::new(source)), taken };
         let ending = runtime.run(&mut input, switch).await?;
-        let summary = Summary::of(&runtime, ending);
+        let mut summary = Summary::of(&runtime, ending);
         runtime.close().await?;
+        // Whoever has the part now writes its contexts.
+        summary.unsaved = kept::finish(contexts, grace, &self.notices).await.unwrap_or(0);
         Ok(summary)
     }
 }

@@ -8,6 +8,7 @@
 //! | `crews`, `run`, `attempt` | crews that are Python code, their runs, and those run again |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
+//! | `kept` | where contexts are kept beside the journal |
 //! | `plan`, `spec` | crews and settings as Python declares them |
 //! | `template` | templates, and text that a model wrote |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
@@ -30,6 +31,7 @@ mod input;
 mod io;
 mod journal;
 mod json;
+mod kept;
 mod model;
 mod models_error;
 mod nats;

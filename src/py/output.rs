@@ -7,8 +7,11 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::bodies::Bodies;
-use crate::transport::{Channel, FileSink, NatsSink, Outgoing, Sink, TransportError};
+use super::{bodies::Bodies, kept};
+use crate::{
+    context::Teller,
+    transport::{Channel, FileSink, NatsSink, Outgoing, Sink, TransportError},
+};
 
 /// Errors and refusals kept for the result; more are only counted.
 const KEPT_PROBLEMS: usize = 1_000;
@@ -58,6 +61,8 @@ pub(super) struct Output {
     pub(super) nats: Option<NatsSink>,
     /// Whether a Python object publishes what is said.
     pub(super) relay: bool,
+    /// Told of every commit, if contexts are kept somewhere.
+    pub(super) contexts: Option<Teller>,
 }
 
 impl Sink for Output {
@@ -75,6 +80,9 @@ impl Sink for Output {
             // Python looks after every step, so nobody needs to be woken.
             let answer = wait.await.unwrap_or_else(|_| Err("the session ended".to_owned()));
             answer.map_err(TransportError::Custom)?;
+        }
+        if let Some(contexts) = &self.contexts {
+            kept::tell(contexts, batch)?;
         }
         let mut said = self.mouth.said();
         for message in batch {

@@ -30,6 +30,7 @@ use super::{
     input::{Events, Input, Taken, Watched},
     io::{self, Quiet},
     journal::Journal,
+    kept::{self, Notices},
     output::{Mouth, Output},
     place::PyPlace,
     plan::Plan,
@@ -37,8 +38,11 @@ use super::{
     summary::{Summary, problem},
 };
 use crate::{
+    context::Projection,
     engine::{Pace, Span},
-    runtime::{Acceptance, Options, Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
+    runtime::{
+        Acceptance, Options, Rate, Rates, Runtime, RuntimeError, Stop, StopSwitch, SystemClock,
+    },
     store::Retention,
     transport::{
         FileSink, FileSource, TransportError,
@@ -68,6 +72,7 @@ pub(super) struct Session {
     ear: Mutex<Option<UnixStream>>,
     mouth: Mouth,
     taken: Arc<Taken>,
+    notices: Notices,
     plan: Arc<crate::engine::Plan>,
 }
 
@@ -82,6 +87,9 @@ struct Settings {
     past_s: Option<u32>,
     future_s: Option<u32>,
     any_ts: bool,
+    /// Of each stream and of the source: events in a second, at once, bytes in a second.
+    rates: [(Option<u32>, Option<u32>, Option<u32>); 2],
+    audit: Option<PathBuf>,
     crewai: Option<String>,
 }
 
@@ -90,6 +98,10 @@ impl Settings {
         let mut options = Options::new(pace);
         options.batch = BATCH;
         options.crewai = self.crewai;
+        options.audit = self.audit;
+        let rate = |(events_per_s, burst, bytes_per_s)| Rate { events_per_s, burst, bytes_per_s };
+        let [stream, source] = self.rates.map(rate);
+        options.rates = Rates { stream, source };
         options.retention =
             Retention { max_age: self.max_age_s.map(Span::from_secs), max_bytes: self.max_bytes };
         options.snapshot_every = self.snapshot_every.unwrap_or(options.snapshot_every);
@@ -109,9 +121,10 @@ impl Settings {
 impl Session {
     /// `members` are `(crew, call, style, takes_context, typed)`; `source` is a path, `"-"`, an
     /// iterator of events and of what `make_event` makes events of, or `None` for what is
-    /// published. A source with a name goes on where it was when the journal knows it.
+    /// published. A source with a name goes on where it was when the journal knows it. `context` is
+    /// where contexts are kept: `redis://…`, or `sqlite:` and a path.
     #[new]
-    #[pyo3(signature = (plan, members, *, source, make_event, journal, spawn, settings, keep_actions, actions_path = None, problems_path = None, relay = false, relay_context = false, source_name = None))]
+    #[pyo3(signature = (plan, members, *, source, make_event, journal, spawn, settings, keep_actions, actions_path = None, problems_path = None, relay = false, relay_context = false, source_name = None, context = None))]
     #[allow(clippy::too_many_arguments, reason = "keywords, all of one call in Python")]
     fn new(
         py: Python<'_>,
@@ -128,6 +141,7 @@ impl Session {
         relay: bool,
         relay_context: bool,
         source_name: Option<String>,
+        context: Option<String>,
     ) -> PyResult<Self> {
         let _quiet = Quiet::new();
         let (planned, plan) = (plan, plan.get());
@@ -143,13 +157,23 @@ impl Session {
             }
             _ => return Err(misuse("both outputs are files, or none")),
         };
-        let sink = Output { mouth: mouth.clone(), keep: keep_actions, file, nats: None, relay };
+        let mut sink = Output {
+            mouth: mouth.clone(),
+            keep: keep_actions,
+            file,
+            nats: None,
+            relay,
+            contexts: None,
+        };
         let mut options = settings.options(checked.settings.pace);
-        options.tell_context = relay_context;
+        options.tell_context = relay_context || context.is_some();
+        let grace = options.grace;
         let source_name_is_some = source_name.is_some();
         options.source = source_name;
         let (switch, asked) = (StopSwitch::new(), Arc::clone(&checked));
         let stop = switch.clone();
+        let notices = Notices::new(Waker::from(Arc::clone(&pulse)));
+        let told = notices.clone();
         let mut publisher = None;
         let work: Work = if let Ok(place) = source.cast::<PyPlace>() {
             let (planned, members) = (planned.clone().unbind(), members.clone().unbind());
@@ -170,11 +194,15 @@ impl Session {
                     file: None,
                     nats: None,
                     relay,
+                    contexts: None,
                 };
                 Ok((members, sink))
             };
             let (place, taken) = (Arc::clone(&place.get().0), Arc::clone(&taken));
-            Box::pin(Parts { place, plan: checked, options, stop, taken, make }.run())
+            Box::pin(
+                Parts { place, plan: checked, options, stop, taken, context, notices: told, make }
+                    .run(),
+            )
         } else {
             let (input, queue) = input(source, make_event, plan, source_name_is_some)?;
             publisher = queue;
@@ -184,12 +212,15 @@ impl Session {
             let store = py.detach(|| journal.open_for_writing());
             let store = store.map_err(|error| journal_error(&error))?;
             Box::pin(async move {
+                let contexts = kept::begin(context, &told).await?;
+                sink.contexts = contexts.as_ref().map(Projection::teller);
                 let clock = SystemClock::new();
                 let mut runtime =
                     Runtime::open(checked, options, store, sink, crews, clock).await?;
                 let ending = runtime.run(&mut input, &stop).await?;
-                let summary = Summary::of(&runtime, ending);
+                let mut summary = Summary::of(&runtime, ending);
                 runtime.close().await?;
+                summary.unsaved = kept::finish(contexts, grace, &told).await?;
                 Ok(summary)
             })
         };
@@ -203,6 +234,7 @@ impl Session {
             ear: Mutex::new(Some(ear)),
             mouth,
             taken,
+            notices,
             plan: asked,
         })
     }
@@ -231,6 +263,7 @@ impl Session {
         self.pulse.begin();
         let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
         let again = self.pulse.end();
+        self.notices.log(py);
         if let Some(interrupt) = self.pulse.take_interrupt() {
             *work = None;
             return Err(interrupt);

@@ -23,6 +23,9 @@ pub(super) struct Summary {
     ending: Ending,
     counters: Counters,
     streams: BTreeMap<StreamId, State>,
+    /// Streams whose last context is not where contexts are kept.
+    pub(super) unsaved: usize,
+    too_fast: u64,
 }
 
 /// One stream at the end.
@@ -52,18 +55,22 @@ impl Summary {
             Some((stream.clone(), state))
         };
         let streams = runtime.streams().filter_map(state).collect();
-        Self { ending, counters: runtime.counters().0, streams }
+        let (counters, too_fast) = (runtime.counters().0, runtime.too_fast());
+        Self { ending, counters, streams, unsaved: 0, too_fast }
     }
 
     /// That of a session that ran nothing.
     pub(super) fn nothing(ending: Ending) -> Self {
-        Self { ending, counters: Counters::default(), streams: BTreeMap::new() }
+        let streams = BTreeMap::new();
+        Self { ending, counters: Counters::default(), streams, unsaved: 0, too_fast: 0 }
     }
 
     /// Both, where each is about streams of its own.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.counters.add(&other.counters);
         self.streams.extend(other.streams);
+        self.unsaved += other.unsaved;
+        self.too_fast += other.too_fast;
         if self.ending == Ending::Finished || other.ending == Ending::Aborted {
             self.ending = other.ending;
         }
@@ -84,6 +91,8 @@ impl Summary {
         dict.set_item("ending", ending)?;
         dict.set_item("counts", counts(py, mouth.said().counts)?)?;
         dict.set_item("counters", counters(py, &self.counters)?)?;
+        dict.set_item("contexts_unsaved", self.unsaved)?;
+        dict.set_item("too_fast", self.too_fast)?;
         let streams = PyDict::new(py);
         for (stream, state) in &self.streams {
             let one = PyDict::new(py);

@@ -6,16 +6,19 @@ use std::{
 };
 
 use super::{
-    Back, Clock, Crews, Options, RuntimeError, Started, Stop, StopSwitch, ingress, outgoing::Batch,
+    Back, Clock, Crews, Options, RuntimeError, Started, Stop, StopSwitch,
+    audit::Audit,
+    outgoing::Batch,
+    rates::{Gate, Rates},
     stream::Stream,
 };
 use crate::{
     engine::{
-        Control, Counters, Digest, Engine, Input, Outcome, Output, Plan, StreamId, Timestamp,
+        Control, Counters, Digest, Engine, Input, Outcome, Output, Pace, Plan, StreamId, Timestamp,
     },
     store::Store,
-    transport::{Cursor, DeadLetter, Delivery, Outgoing, Sink, Source},
-    wire::{self, Header},
+    transport::{Cursor, Delivery, Sink, Source, TransportError},
+    wire,
 };
 
 /// Runs the streams of one process: many engines, one store, one loop.
@@ -41,7 +44,9 @@ pub struct Runtime<S, K, C, T> {
     pub(super) under_way: usize,
     /// Room to encode in, used again.
     pub(super) scratch: Scratch,
-    refused: u64,
+    pub(super) refused: u64,
+    pub(super) gate: Gate,
+    pub(super) audit: Option<Audit>,
     /// Nothing was written since the journal was opened.
     pub(super) is_recovered: bool,
     /// A run ended with an error or was dropped: what is in memory may be ahead of the journal.
@@ -84,6 +89,10 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         crews: C,
         clock: T,
     ) -> Result<Self, RuntimeError> {
+        // Files and replays may be as fast as they like.
+        let is_live = plan.settings.pace == Pace::Realtime;
+        let gate = Gate::new(if is_live { options.rates } else { Rates::default() });
+        let audit = options.audit.as_deref().map(Audit::open).transpose()?;
         let mut runtime = Self {
             plan,
             options,
@@ -102,6 +111,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             under_way: 0,
             scratch: Scratch::default(),
             refused: 0,
+            gate,
+            audit,
             is_recovered: true,
             is_broken: false,
         };
@@ -174,13 +185,18 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             };
             let now = self.clock.now();
             match happened {
-                Happened::Stop(Stop::Abort) => return Ok(Ending::Aborted),
+                Happened::Stop(Stop::Abort) => {
+                    self.note(now, "stop", None, "asked for")?;
+                    return Ok(Ending::Aborted);
+                }
                 Happened::Stop(Stop::Drain) => {
+                    self.note(now, "drain", None, "asked for")?;
                     stop = Some(Stop::Drain);
                     deadline = Some(now.plus(self.options.grace));
                 }
                 Happened::Back(back) => self.take_back(now, back),
                 Happened::Time if deadline.is_some_and(|deadline| deadline <= now) => {
+                    self.note(now, "stop", None, "the drain took longer than its grace")?;
                     return Ok(Ending::Aborted);
                 }
                 Happened::Time => self.tick(now),
@@ -200,9 +216,27 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let Some(&ix) = self.by_name.get(stream) else {
             return Err(format!("there is no stream `{stream}`"));
         };
+        let what = match &control {
+            Control::Enable(crew) => format!("enable crew `{crew}`"),
+            Control::Disable(crew) => format!("disable crew `{crew}`"),
+        };
         self.touch(ix);
         let taken = self.streams[ix].engine.handle(now, Input::Control(control));
-        taken.map_err(|rejection| rejection.to_string())
+        let taken = taken.map_err(|rejection| rejection.to_string());
+        let why = taken.as_ref().err().map_or("asked for", String::as_str);
+        self.note(now, &what, Some(stream), why).map_err(|error| error.to_string())?;
+        taken
+    }
+
+    /// Puts a command into the audit log, if there is one.
+    fn note(
+        &mut self,
+        now: Timestamp,
+        what: &str,
+        stream: Option<&StreamId>,
+        why: &str,
+    ) -> Result<(), TransportError> {
+        self.audit.as_mut().map_or(Ok(()), |audit| audit.command(now, what, stream, why))
     }
 
     /// Writes down what is left, takes a last snapshot of every stream and seals the journal;
@@ -240,6 +274,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let mut sum = Counters::default();
         self.streams.iter().for_each(|stream| sum.add(stream.engine.counters()));
         (sum, self.refused)
+    }
+
+    /// How much of what was refused was over a rate.
+    pub fn too_fast(&self) -> u64 {
+        self.gate.refused
     }
 
     /// Streams that stopped with an error (rule T5, `fail`).
@@ -284,80 +323,6 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         }
     }
 
-    async fn take_deliveries(
-        &mut self,
-        now: Timestamp,
-        deliveries: Vec<Delivery>,
-    ) -> Result<(), RuntimeError> {
-        let mut letters = Vec::new();
-        for delivery in deliveries {
-            let cursor = delivery.cursor();
-            self.last_cursor = self.last_cursor.max(Some(cursor.0));
-            let (stream, mut event) = match delivery {
-                Delivery::Event { stream, event, .. } => (stream, event),
-                Delivery::Refused(letter) => {
-                    letters.push(letter);
-                    continue;
-                }
-            };
-            let settings = &self.plan.settings;
-            let checked = ingress::check(&event, &settings.limits, &self.options.acceptance, now);
-            wire::redact_event(&mut event, &settings.redact.payload);
-            let raw = |event: &crate::engine::Event| {
-                let mut raw = Vec::new();
-                wire::write_event(&stream, event, &mut raw);
-                raw
-            };
-            if let Err(refusal) = checked {
-                letters.push(DeadLetter::from_event(refusal.to_string(), &raw(&event), cursor));
-                continue;
-            }
-            let ix = match self.stream(&stream) {
-                Ok(ix) => ix,
-                Err(reason) => {
-                    letters.push(DeadLetter::from_event(reason, &raw(&event), cursor));
-                    continue;
-                }
-            };
-            self.touch(ix);
-            let engine = &mut self.streams[ix].engine;
-            // The engine keeps what it takes; a copy is for the letter that is hardly ever written.
-            let copy = engine.may_refuse().then(|| event.clone());
-            let handled = engine.handle(now, Input::Event { event, cursor: cursor.0 });
-            if let (Err(rejection), Some(event)) = (handled, copy) {
-                letters.push(DeadLetter::from_event(rejection.to_string(), &raw(&event), cursor));
-            }
-            self.run_immediate(ix, now);
-        }
-        if !letters.is_empty() {
-            self.refused += letters.len() as u64;
-            let letters: Vec<Outgoing> = letters.iter().map(Outgoing::dead_letter).collect();
-            self.sink.publish(&letters).await?;
-            // They are in no journal: once this is acknowledged they do not come again.
-            self.sink.flush().await?;
-        }
-        Ok(())
-    }
-
-    /// The stream of a name, made when it is new.
-    fn stream(&mut self, name: &StreamId) -> Result<usize, String> {
-        if let Some(&ix) = self.by_name.get(name) {
-            return Ok(ix);
-        }
-        let limit = self.plan.settings.limits.streams;
-        if self.streams.len() >= limit {
-            return Err(format!(
-                "stream `{name}` would be one more than {limit} (`Limits::streams`)"
-            ));
-        }
-        let mut header = Header::new(name.clone(), &self.plan, self.options.crewai.clone());
-        header.source.clone_from(&self.options.source);
-        let engine = Engine::new(Arc::clone(&self.plan), name.clone());
-        let mut stream = Stream::new(engine, Arc::new(header));
-        stream.header_due = true;
-        Ok(self.add_stream(name.clone(), stream))
-    }
-
     pub(super) fn add_stream(&mut self, name: StreamId, stream: Stream) -> usize {
         let ix = self.streams.len();
         self.streams.push(stream);
@@ -379,7 +344,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     }
 
     /// Does what can be done on the spot, until the stream has to wait for something else.
-    fn run_immediate(&mut self, ix: usize, now: Timestamp) {
+    pub(super) fn run_immediate(&mut self, ix: usize, now: Timestamp) {
         let (stream, crews) = (&mut self.streams[ix], &mut self.crews);
         while let Some(job) = stream.next_immediate(|job| crews.is_immediate(job.run.crew)) {
             let (run, attempt) = (job.run, job.attempt);

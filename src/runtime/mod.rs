@@ -8,12 +8,15 @@
 //! | `recovery` | from a journal back to running streams |
 //! | `crews` | [`Crews`]: who does the runs |
 //! | `clock`, `stop`, `options` | time, drain and abort, settings |
-//! | `ingress`, `outgoing` | what may come in, what goes out |
+//! | `intake` | what was delivered goes to the engines, or is refused |
+//! | `ingress`, `rates`, `audit` | what may come in, how much of it, who was refused |
+//! | `outgoing` | what goes out |
 //! | `replay`, `attempts` | folding a journal again: `verify`; what runs were given, to run them again |
 //! | `explain`, `history`, `difference` | why a crew ran, who wrote a key, where two journals part |
 //! | `story`, `timeline` | the life of a run; everything that ran in a stream |
 
 mod attempts;
+mod audit;
 mod clock;
 mod crews;
 mod difference;
@@ -22,8 +25,10 @@ mod error;
 mod explain;
 mod history;
 mod ingress;
+mod intake;
 mod options;
 mod outgoing;
+mod rates;
 mod recovery;
 mod replay;
 mod settle;
@@ -42,6 +47,7 @@ pub use explain::{Explanation, explain};
 pub use history::{Write, blame, context_at, digests};
 pub use ingress::Acceptance;
 pub use options::Options;
+pub use rates::{Rate, Rates};
 pub use replay::{Diverged, Verdict, verify};
 pub use stop::{Stop, StopSwitch};
 pub use story::Story;

@@ -1,6 +1,8 @@
 //! Settings of a runtime that no journal depends on.
 
-use super::Acceptance;
+use std::path::PathBuf;
+
+use super::{Acceptance, Rates};
 use crate::{
     engine::{Pace, Span},
     store::Retention,
@@ -11,6 +13,10 @@ use crate::{
 pub struct Options {
     /// What live streams take in; not checked in virtual pace.
     pub acceptance: Acceptance,
+    /// How much live streams take in; not checked in virtual pace.
+    pub rates: Rates,
+    /// The file that refused input and commands are noted in.
+    pub audit: Option<PathBuf>,
     /// Commits between two snapshots of a stream, at most (rule J5). A journal that grows fast
     /// gets one sooner.
     pub snapshot_every: u64,
@@ -40,6 +46,8 @@ impl Options {
                 Pace::Virtual => Acceptance::anything(),
                 Pace::Realtime => Acceptance::default(),
             },
+            rates: Rates::default(),
+            audit: None,
             snapshot_every: 1_000,
             retention: Retention { max_age: None, max_bytes: None },
             batch: 1_024,

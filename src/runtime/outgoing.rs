@@ -58,12 +58,7 @@ impl Batch {
 
     /// Puts the context of a stream after a slice at the end.
     pub fn push_context(&mut self, engine: &Engine, slice: Slice) {
-        let body = &mut self.bodies;
-        body.extend_from_slice(b"{\"context\":");
-        engine.context().to_json().write(body);
-        body.extend_from_slice(b",\"slice\":");
-        body.extend_from_slice(itoa::Buffer::new().format(slice.0).as_bytes());
-        body.push(b'}');
+        wire::write_context(&engine.context().to_json(), slice, &mut self.bodies);
         self.ends.push(self.bodies.len());
         let (stream, body) = (Some(engine.stream().clone()), Bytes::new());
         self.messages.push(Outgoing { channel: Channel::Context, stream, id: None, body });

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use super::rates::Allowance;
 use crate::{
     engine::{Command, Digest, Engine, Job, Parcel, RunId, Slice, Timestamp},
     wire::Header,
@@ -34,6 +35,8 @@ pub(super) struct Stream {
     /// Events it holds while it waits for runs.
     pub busy_events: usize,
     pub failed: Option<String>,
+    /// What it may still send.
+    pub allowance: Allowance,
 }
 
 /// What a stream wants done once its records are durable.
@@ -63,6 +66,7 @@ impl Stream {
             touched: false,
             busy_events: 0,
             failed: None,
+            allowance: Allowance::default(),
         }
     }
 

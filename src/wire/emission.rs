@@ -2,10 +2,10 @@
 
 use crate::{
     engine::{
-        Action, Arrived, CrewName, ErrorEvent, LatePolicy, RunKey, StreamId, Timestamp, Trouble,
-        write_run_name,
+        Action, Arrived, CrewName, ErrorEvent, LatePolicy, RunKey, Slice, StreamId, Timestamp,
+        Trouble, write_run_name,
     },
-    json::write_string,
+    json::{Json, write_string},
 };
 
 use super::{write_event, write_timestamp};
@@ -138,6 +138,27 @@ fn write_trouble(error: &ErrorEvent, out: &mut Vec<u8>) {
     members.close();
 }
 
+/// The context of a stream as it is after a slice.
+pub fn write_context(context: &Json, slice: Slice, out: &mut Vec<u8>) {
+    out.extend_from_slice(CONTEXT);
+    context.write(out);
+    out.extend_from_slice(SLICE);
+    out.extend_from_slice(itoa::Buffer::new().format(slice.0).as_bytes());
+    out.push(b'}');
+}
+
+/// The parts of what [`write_context`] wrote: the context as it stands there, and its slice.
+pub fn split_context(text: &[u8]) -> Option<(&[u8], Slice)> {
+    let inner = text.strip_prefix(CONTEXT)?.strip_suffix(b"}")?;
+    let digits = inner.iter().rev().take_while(|byte| byte.is_ascii_digit() || **byte == b'-');
+    let (before, slice) = inner.split_at(inner.len() - digits.count());
+    let slice = str::from_utf8(slice).ok()?.parse().ok()?;
+    Some((before.strip_suffix(SLICE)?, Slice(slice)))
+}
+
+const CONTEXT: &[u8] = br#"{"context":"#;
+const SLICE: &[u8] = br#","slice":"#;
+
 /// A late event and what became of it (rule T5).
 pub fn write_late(stream: &StreamId, arrived: &Arrived, policy: LatePolicy, out: &mut Vec<u8>) {
     let mut members = Members::open(out);
@@ -155,4 +176,26 @@ pub fn write_late(stream: &StreamId, arrived: &Arrived, policy: LatePolicy, out:
         },
     );
     members.close();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{JsonLimits, parse};
+
+    #[test]
+    fn a_context_is_found_in_what_was_written_of_it() {
+        for (text, slice) in
+            [("{}", 0), (r#"{"a":{"slice":7},"slice":1}"#, -12), ("[1,2]", i64::MAX)]
+        {
+            let mut out = Vec::new();
+            let context = parse(text.as_bytes(), &JsonLimits::default()).unwrap();
+            write_context(&context, Slice(slice), &mut out);
+            assert_eq!(split_context(&out), Some((text.as_bytes(), Slice(slice))));
+        }
+        for text in ["", "{}", r#"{"context":{}}"#, r#"{"context":{},"slice":}"#, r#"{"slice":1}"#]
+        {
+            assert_eq!(split_context(text.as_bytes()), None, "{text}");
+        }
+    }
 }

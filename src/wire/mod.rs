@@ -24,7 +24,7 @@ mod template;
 mod timestamp;
 
 pub use answer::{Parse, find_json};
-pub use emission::{write_action, write_error, write_late};
+pub use emission::{split_context, write_action, write_context, write_error, write_late};
 pub use event::{Envelope, EventReader, parse_event, write_event};
 pub use event_error::{EventError, EventProblem};
 pub use header::{Change, Header};

@@ -22,7 +22,7 @@ const IO: [&str; 10] = [
     "HashSet",
 ];
 
-const ROOMS: [Room; 8] = [
+const ROOMS: [Room; 9] = [
     Room { folder: "src/nats", may_name: &["engine", "nats"], never: &["pyo3", "rusqlite"] },
     Room { folder: "src/json", may_name: &["json"], never: &IO },
     Room { folder: "src/engine", may_name: &["json", "engine"], never: &IO },
@@ -30,6 +30,11 @@ const ROOMS: [Room; 8] = [
         folder: "src/wire",
         may_name: &["json", "engine", "wire"],
         never: &["tokio", "rusqlite"],
+    },
+    Room {
+        folder: "src/context",
+        may_name: &["engine", "nats", "context"],
+        never: &["pyo3", "std::env"],
     },
     Room {
         folder: "src/store",

@@ -4,6 +4,12 @@
 mod architecture;
 #[cfg(feature = "nats")]
 mod cluster;
+mod context_contract;
+#[cfg(feature = "nats")]
+mod context_jetstream;
+mod context_projection;
+#[cfg(feature = "redis")]
+mod context_redis;
 mod inspect;
 mod model;
 #[cfg(feature = "nats")]
@@ -11,7 +17,7 @@ mod nats_reconnect;
 mod properties;
 mod rules;
 mod runtime;
-#[cfg(feature = "nats")]
+#[cfg(any(feature = "nats", feature = "redis"))]
 mod servers;
 mod sim;
 mod simulator;

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod delivery;
+mod flood;
 mod journal;
 mod recovery;
 mod stopping;

@@ -16,8 +16,11 @@ from .runtime import CrewRuntime
 from .settings import (
     Acceptance,
     AcceptanceWindow,
+    Audit,
+    AuditSection,
     ContextSettings,
     Epoch,
+    Ingress,
     Journal,
     JournalSection,
     Redact,
@@ -100,6 +103,10 @@ class LiveConfig(Section):
     acceptance: Acceptance = Field(
         default=AcceptanceWindow(), description="how far live events may be from now, or `off`"
     )
+    ingress: Ingress = Field(default=Ingress(), description="how much live streams take in")
+    audit: AuditSection = Field(
+        default=Audit(), description="where refused input and commands are noted"
+    )
     context: ContextSettings = Field(default=ContextSettings(), description="the shared context")
     redact: Redact = Field(default=Redact(), description="what must never be written down")
     kinds: tuple[Kind, ...] | None = Field(
@@ -127,6 +134,9 @@ class LiveConfig(Section):
             wrong = f"`jetstream` needs NATS, and `transport` is `{self.transport.kind}`"
             fix = "add `transport: {kind: nats, url: …}` or use another `kv_backend`"
             yield ("kv_backend",), f"{wrong}; {fix}"
+        if self.kv_backend == "sqlite" and nats:
+            wrong = "`sqlite` is a file beside the journal, and on NATS the journal is no file"
+            yield ("kv_backend",), f"{wrong}; use `jetstream` or `redis`"
         if self.kv_url is not None and self.kv_backend != "redis":
             wrong = f"goes with `kv_backend: redis`, and that is `{self.kv_backend}`"
             yield ("kv_url",), f"{wrong}; remove one"

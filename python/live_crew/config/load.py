@@ -24,6 +24,7 @@ _FOUND_BY_THEMSELVES = ("live_crew_config.yaml", "live-config.yaml")
 _SUFFIX = ".runtime.yaml"
 _PATHS: tuple[tuple[str, ...], ...] = (
     ("journal", "path"),
+    ("audit", "path"),
     ("transport", "path"),
     ("transport", "actions"),
     ("transport", "errors"),
@@ -149,7 +150,7 @@ def _mapping(document: Document, problems: list[Problem]) -> dict[str, Any]:
 def _expand(layer: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Writes short forms out and makes paths absolute, so that layers can be merged."""
     out = dict(layer)
-    for name, key in (("transport", "kind"), ("journal", "path")):
+    for name, key in (("transport", "kind"), ("journal", "path"), ("audit", "path")):
         if isinstance(out.get(name), str):
             out[name] = {key: out[name]}
     for path in _PATHS:

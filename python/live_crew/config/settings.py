@@ -6,17 +6,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from ._fields import U32, Choice, Flag, Name, Section, Text, Whole, _Sort, refuse
+from ._fields import U32, Choice, Flag, Name, Section, Text, Whole, _Sort, refuse, refuse_parts
 from .needs import CrewName
 
 __all__ = [
     "Acceptance",
     "AcceptanceWindow",
     "Access",
+    "Audit",
+    "AuditSection",
     "ContextSettings",
     "Epoch",
+    "Ingress",
     "Journal",
     "JournalSection",
     "Redact",
@@ -89,6 +92,38 @@ class Redact(Section):
         default=(), description="in the payloads of events and actions"
     )
     context: tuple[_Glob, ...] = Field(default=(), description="in the context")
+
+
+class Rate(Section):
+    """How much may come in. Without a bound, anything."""
+
+    events_per_s: _Count | None = Field(default=None, description="events in a second, on average")
+    burst: _Count | None = Field(
+        default=None, description="events at once; absent: as many as in a second"
+    )
+    bytes_per_s: _Count | None = Field(
+        default=None, description="bytes of payloads in a second, on average"
+    )
+
+    @model_validator(mode="after")
+    def _go_together(self) -> "Rate":
+        if self.burst is not None and self.events_per_s is None:
+            refuse_parts([(("burst",), "goes with `events_per_s`; add it")])
+        return self
+
+
+class Ingress(Rate):
+    """What each stream may send, live. What is over it is refused, and is a dead letter."""
+
+    source: Rate = Field(default=Rate(), description="the same of all streams together")
+
+
+class Audit(Section):
+    """Where refused input and commands are noted."""
+
+    path: Annotated[str, Text("the path of a file")] | None = Field(
+        default=None, description="file that lines of JSON are appended to; absent: nowhere"
+    )
 
 
 class StreamLimits(Section):
@@ -180,6 +215,7 @@ def _read_acceptance(value: Any) -> Any:
     return refuse("is no window", "use `off` or `{past_s: …, future_s: …}`")
 
 
+AuditSection = Annotated[Audit, BeforeValidator(_path_alone)]
 JournalSection = Annotated[Journal, BeforeValidator(_path_alone)]
 Acceptance = Annotated[
     Annotated[Literal["off"], Choice(), Tag("<off>")]

@@ -34,6 +34,10 @@ Write = Callable[..., Path]
             "1:13: kv_backend: `jetstream` needs NATS, and `transport` is `memory`; add `transport: {kind: nats, url: …}` or use another `kv_backend`",
         ),
         (
+            "transport: nats\nkv_backend: sqlite",
+            "2:13: kv_backend: `sqlite` is a file beside the journal, and on NATS the journal is no file; use `jetstream` or `redis`",
+        ),
+        (
             "kv_url: redis://localhost",
             "1:9: kv_url: goes with `kv_backend: redis`, and that is `memory`; remove one",
         ),
