@@ -399,6 +399,12 @@ class Nats:
         role: str = "both",
         lease_s: int = 3,
     ) -> Self: ...
+    def dead_letters(self) -> list[tuple[int, str | None, str]]:
+        """The dead letters: number, the stream they were sent to if it is known, JSON."""
+
+    def requeue(self, number: int) -> str:
+        """Sends the event of a dead letter again and forgets the letter; gives its stream."""
+
     def publish(self, events: list[Event[Any]]) -> None:
         """Sends events to their streams and waits until the server has them."""
 

@@ -164,6 +164,7 @@ class Settings:
             "snapshot_every": journal.snapshot_every,
             "max_age_s": journal.retention.max_age_s,
             "max_bytes": journal.retention.max_bytes or (_MEMORY_BYTES if in_memory else None),
+            "heartbeat_s": config.heartbeat_s if self.is_on_nats else None,
             "past_s": window.past_s if window else None,
             "future_s": window.future_s if window else None,
             "any_ts": window is None,

@@ -11,6 +11,7 @@
 //! | `courier` | the task that publishes their runs and brings the answers back |
 //! | `runner` | [`Runner`]: does runs for schedulers elsewhere |
 //! | `lane` | runs of one crew on their way in and out |
+//! | `watch` | hears heartbeats, and says when a stream is silent |
 //! | `ticket`, `age` | a run as it travels; how old a message is |
 
 mod age;
@@ -26,8 +27,10 @@ mod runner;
 mod shards;
 mod ticket;
 mod told;
+mod watch;
 
 pub use keeper::{Keeper, KeeperHandle, LEASE};
 pub use remote::Elsewhere;
 pub use runner::Runner;
 pub use told::{Role, Told};
+pub use watch::watch;

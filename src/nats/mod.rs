@@ -8,6 +8,7 @@
 //! | `report` | what is promised on a server |
 //! | `layout` | subjects, JetStream streams and their settings |
 //! | `batch` | messages that are stored together or not at all |
+//! | `letters` | dead letters, to be looked at and sent again |
 //! | `scan` | reading what is stored |
 //! | `error` | what a server refused, and what to do about it |
 
@@ -16,6 +17,7 @@ mod batch;
 mod connect;
 mod error;
 mod layout;
+mod letters;
 mod refused;
 mod report;
 mod scan;
@@ -30,6 +32,7 @@ pub use batch::{Fence, Message, store_together};
 pub use connect::Connection;
 pub use error::{NatsError, code};
 pub use layout::{Layout, shard_of, subjects};
+pub use letters::{Letter, letters, requeue};
 pub use report::{Found, Report};
 pub(crate) use scan::{Stored, last, next, scan, stream};
 pub use state::State;

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::task::JoinSet;
 
 use super::{
     crews::Members,
@@ -14,7 +15,7 @@ use super::{
     summary::Summary,
 };
 use crate::{
-    cluster::{Elsewhere, Keeper, Runner, Told},
+    cluster::{self, Elsewhere, Keeper, Runner, Told},
     context::Projection,
     engine::{CrewName, Plan},
     nats::{Connection, shard_of},
@@ -69,6 +70,12 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             }
             scheduled
         };
+        let mut watching = JoinSet::new();
+        if let Some(every) = self.options.heartbeat {
+            let every = u64::try_from(every.micros()).unwrap_or(0);
+            // Beside Python: it must hear and tell also while that is busy.
+            watching.spawn(cluster::watch(nats.clone(), Duration::from_micros(every)));
+        }
         let (scheduled, ran) = tokio::join!(scheduling, running);
         ran.and(scheduled)
     }
@@ -195,7 +202,7 @@ fn tell(
     switches: &[(Scope, StopSwitch)],
     scope: &Scope,
     stop: Stop,
-    keeper: &crate::cluster::KeeperHandle,
+    keeper: &cluster::KeeperHandle,
 ) {
     match switches.iter().find(|(other, _)| other == scope) {
         Some((_, switch)) => switch.stop(stop),

@@ -109,6 +109,27 @@ impl PyPlace {
         })))
     }
 
+    /// The dead letters: number, the stream they were sent to if it is known, JSON.
+    fn dead_letters(&self, py: Python<'_>) -> PyResult<Vec<(u64, Option<String>, String)>> {
+        let read =
+            py.detach(|| block_on(async { crate::nats::letters(&self.0.connect().await?).await }));
+        let letters = read.map_err(|error| transport_error(&error))?;
+        let told = letters.into_iter().map(|letter| {
+            let stream = subjects::stream_of(&letter.subject).filter(|name| name.as_str() != "-");
+            let body = String::from_utf8_lossy(&letter.body).into_owned();
+            (letter.number, stream.map(|name| name.to_string()), body)
+        });
+        Ok(told.collect())
+    }
+
+    /// Sends the event of a dead letter again and forgets the letter; gives its stream.
+    fn requeue(&self, py: Python<'_>, number: u64) -> PyResult<String> {
+        let sent = py.detach(|| {
+            block_on(async { crate::nats::requeue(&self.0.connect().await?, number).await })
+        });
+        Ok(sent.map_err(|error| transport_error(&error))?.to_string())
+    }
+
     /// Sends events to their streams and waits until the server has them.
     fn publish(&self, py: Python<'_>, events: &Bound<'_, PyList>) -> PyResult<()> {
         let limits = Limits::default();

@@ -84,6 +84,7 @@ struct Settings {
     snapshot_every: Option<u64>,
     max_age_s: Option<u32>,
     max_bytes: Option<u64>,
+    heartbeat_s: Option<u32>,
     past_s: Option<u32>,
     future_s: Option<u32>,
     any_ts: bool,
@@ -104,6 +105,7 @@ impl Settings {
         options.rates = Rates { stream, source };
         options.retention =
             Retention { max_age: self.max_age_s.map(Span::from_secs), max_bytes: self.max_bytes };
+        options.heartbeat = self.heartbeat_s.map(Span::from_secs);
         options.snapshot_every = self.snapshot_every.unwrap_or(options.snapshot_every);
         options.grace = self.grace_s.map_or(options.grace, Span::from_secs);
         let acceptance = &mut options.acceptance;

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Back, Clock, Crews, Options, RuntimeError, Started, Stop, StopSwitch,
     audit::Audit,
-    outgoing::Batch,
+    outgoing::{self, Batch},
     rates::{Gate, Rates},
     stream::Stream,
 };
@@ -17,7 +17,7 @@ use crate::{
         Control, Counters, Digest, Engine, Input, Outcome, Output, Pace, Plan, StreamId, Timestamp,
     },
     store::Store,
-    transport::{Cursor, Delivery, Sink, Source, TransportError},
+    transport::{Cursor, Delivery, Outgoing, Sink, Source, TransportError},
     wire,
 };
 
@@ -152,6 +152,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         }
         let (mut reading, mut stop, mut deadline) = (true, None, None);
         let now = self.clock.now();
+        let mut beat = self.options.heartbeat.map(|every| now.plus(every));
         // Recovered streams and controls have commands that nobody asked for yet.
         for ix in self.touched.clone() {
             self.run_immediate(ix, now);
@@ -165,7 +166,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             if !reading && stop.is_none() && self.is_finished() {
                 return Ok(Ending::Finished);
             }
-            let wake = self.wakeups.first().map(|(at, _)| *at).into_iter().chain(deadline).min();
+            let wake = self.wakeups.first().map(|(at, _)| *at);
+            let wake = wake.into_iter().chain(deadline).chain(beat).min();
             let may_read = reading && stop.is_none() && self.busy_events < self.options.read_ahead;
             let (clock, crews) = (&self.clock, &mut self.crews);
             let sleep = async {
@@ -199,7 +201,15 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     self.note(now, "stop", None, "the drain took longer than its grace")?;
                     return Ok(Ending::Aborted);
                 }
-                Happened::Time => self.tick(now),
+                Happened::Time => {
+                    if let Some(every) = self.options.heartbeat
+                        && beat.is_some_and(|beat| beat <= now)
+                    {
+                        beat = Some(now.plus(every));
+                        self.tell_alive(now).await?;
+                    }
+                    self.tick(now);
+                }
                 Happened::Deliveries(deliveries) if deliveries.is_empty() => {
                     reading = false;
                     self.end_input(now);
@@ -303,6 +313,13 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         }
         let outcome = redacted(outcome, &self.plan);
         self.tell(ix, now, Input::Result { run, attempt, outcome });
+    }
+
+    /// Says of every stream that it is alive, and in which slice.
+    async fn tell_alive(&mut self, now: Timestamp) -> Result<(), RuntimeError> {
+        let beats: Vec<Outgoing> =
+            self.streams.iter().map(|stream| outgoing::heartbeat(&stream.engine, now)).collect();
+        Ok(self.sink.publish(&beats).await?)
     }
 
     fn tick(&mut self, now: Timestamp) {

@@ -31,6 +31,8 @@ pub struct Options {
     pub grace: Span,
     /// Whether the sink is told the context after every commit.
     pub tell_context: bool,
+    /// How often the sink is told that each stream is alive.
+    pub heartbeat: Option<Span>,
     /// What names the source, if a journal may be given another one: a source goes on where its
     /// own events were taken to, not where those of another were.
     pub source: Option<String>,
@@ -54,6 +56,7 @@ impl Options {
             read_ahead: 10_000,
             grace: Span::from_secs(30),
             tell_context: false,
+            heartbeat: None,
             source: None,
             crewai: None,
         }

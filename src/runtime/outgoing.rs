@@ -88,3 +88,15 @@ impl Batch {
         }
     }
 }
+
+/// That a stream is alive, and in which slice.
+pub(super) fn heartbeat(engine: &Engine, now: Timestamp) -> Outgoing {
+    let mut body = Vec::new();
+    body.extend_from_slice(b"{\"slice\":");
+    body.extend_from_slice(itoa::Buffer::new().format(engine.open_slice().0).as_bytes());
+    body.extend_from_slice(b",\"ts\":\"");
+    wire::write_timestamp(now, &mut body);
+    body.extend_from_slice(b"\"}");
+    let stream = Some(engine.stream().clone());
+    Outgoing { channel: Channel::Heartbeat, stream, id: None, body: body.into() }
+}

@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "process": "run crews over a file of events, as fast as possible",
         "run": "run crews live, in real time",
         "publish": "write events",
+        "dlq": "list, show and send again what could not be an event, on NATS",
     },
     "Ask": {
         "replay": "verify a journal: fold it again and compare every digest",

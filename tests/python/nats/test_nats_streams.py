@@ -10,6 +10,7 @@ import pytest
 import nats
 from live_crew import Orchestrator, event_handler
 from live_crew.config import make_config
+from live_crew.errors import TransportError
 from live_crew.settings import Settings
 
 pytestmark = pytest.mark.timeout(120)
@@ -241,3 +242,55 @@ async def test_a_stream_run_by_itself_and_with_its_shard_is_never_mixed(nats_ser
                 await other.goals(*range(begin, begin + 5))
                 assert Counter(await other.actions(begin + 5)) == Counter(range(begin + 5))
     assert is_sound(one, "mixed")
+
+
+class TestDeadLetters:
+    """`live-crew dlq`."""
+
+    async def letters(self, server, stream):
+        made = host(server, score)
+        async with live(made, stream):
+            await ready(server)
+            async with outside(server, stream) as other:
+                await other.connection.publish(f"live.{stream}.events", b'{"kind": "goal"}')
+                await other.goals(1)
+                await other.actions(1)
+        place = made._settings.place()
+        return place, [one for one in place.dead_letters() if stream in one[2]]
+
+    async def test_they_are_listed_and_go_out_again(self, start_nats):
+        server = start_nats()
+        place, letters = await self.letters(server, "letters")
+        assert [(json.loads(body)["raw"]) for _, _, body in letters] == ['{"kind": "goal"}']
+        assert place.requeue(letters[0][0]) == "letters"
+        assert place.dead_letters() == []
+        # It is refused again for the same reason, and is a letter again.
+        place, letters = await self.letters(server, "letters")
+        assert len(letters) == 2
+
+    async def test_one_that_is_not_there(self, nats_server):
+        place = Settings(config_of(nats_server)).place()
+        with pytest.raises(TransportError, match="dead letter 999999: there is none"):
+            place.requeue(999_999)
+
+
+async def test_a_stream_that_falls_silent_is_told_by_whoever_hears_it(nats_server):
+    beating = Orchestrator(config=config_of(nats_server, heartbeat_s=1))
+    beating.register_handler(score)
+    transport = {"kind": "nats", "url": nats_server.url, "role": "runner"}
+    listening = Orchestrator(config=make_config(transport=transport, heartbeat_s=1))
+    listening.register_handler(score)
+    async with outside(nats_server, "beats") as other, live(beating, "beats") as running:
+        await ready(nats_server)
+        beats = await other.connection.subscribe("live.beats.heartbeats")
+        errors = await other.connection.subscribe("live.beats.errors")
+        await other.connection.flush()
+        async with live(listening, "beats"):
+            await other.goals(1)
+            for _ in range(2):
+                assert "slice" in json.loads((await beats.next_msg(timeout=30)).data)
+            beating._run.close()
+            running.cancel()
+            told = json.loads((await errors.next_msg(timeout=30)).data)
+    assert told["payload"]["reason"] == "silent"
+    assert "no heartbeat for 3 s" in told["payload"]["message"]
