@@ -71,7 +71,7 @@ pub async fn store_together(
         return Ok(stored);
     }
     let (count, id) = (messages.len(), nats.client().new_inbox().replace('.', ""));
-    debug_assert!(count <= MAX_BATCH, "the caller splits what is more");
+    debug_assert!(count <= MAX_BATCH + 1, "the caller splits what is more");
     for (at, message) in messages.into_iter().enumerate() {
         let mut headers = headers(&message, stream);
         headers.insert("Nats-Batch-Id", id.as_str());

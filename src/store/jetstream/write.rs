@@ -84,8 +84,7 @@ impl JetStreamStore {
             });
         }
         let actions = riders.into_iter().map(action);
-        let room = MAX_BATCH.saturating_sub(messages.len());
-        if self.nats.has_batches() && actions.len() <= room {
+        if self.nats.has_batches() && messages.len() + actions.len() <= MAX_BATCH {
             // First what has no fence of its own in the way: frames keep their own checks.
             let shift = actions.len();
             let mut all: Vec<Message> = actions.collect();
