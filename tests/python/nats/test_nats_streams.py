@@ -247,25 +247,25 @@ async def test_a_stream_run_by_itself_and_with_its_shard_is_never_mixed(nats_ser
 class TestDeadLetters:
     """`live-crew dlq`."""
 
-    async def letters(self, server, stream):
+    async def letters(self, server, stream, goals):
         made = host(server, score)
         async with live(made, stream):
             await ready(server)
             async with outside(server, stream) as other:
                 await other.connection.publish(f"live.{stream}.events", b'{"kind": "goal"}')
-                await other.goals(1)
-                await other.actions(1)
+                await other.goals(*range(goals))
+                await other.actions(goals)
         place = made._settings.place()
         return place, [one for one in place.dead_letters() if stream in one[2]]
 
     async def test_they_are_listed_and_go_out_again(self, start_nats):
         server = start_nats()
-        place, letters = await self.letters(server, "letters")
+        place, letters = await self.letters(server, "letters", 1)
         assert [(json.loads(body)["raw"]) for _, _, body in letters] == ['{"kind": "goal"}']
         assert place.requeue(letters[0][0]) == "letters"
         assert place.dead_letters() == []
         # It is refused again for the same reason, and is a letter again.
-        place, letters = await self.letters(server, "letters")
+        place, letters = await self.letters(server, "letters", 2)
         assert len(letters) == 2
 
     async def test_one_that_is_not_there(self, nats_server):
@@ -277,7 +277,7 @@ class TestDeadLetters:
 async def test_a_stream_that_falls_silent_is_told_by_whoever_hears_it(nats_server):
     beating = Orchestrator(config=config_of(nats_server, heartbeat_s=1))
     beating.register_handler(score)
-    transport = {"kind": "nats", "url": nats_server.url, "role": "runner"}
+    transport = {"kind": "nats", "url": nats_server.url, "role": "runner", "shards": 2}
     listening = Orchestrator(config=make_config(transport=transport, heartbeat_s=1))
     listening.register_handler(score)
     async with outside(nats_server, "beats") as other, live(beating, "beats") as running:
