@@ -44,12 +44,17 @@ pub async fn watch(nats: Connection, every: Duration) -> Result<(), NatsError> {
             _ = looks.tick() => {
                 // While the server is away nothing can be heard, and nobody be blamed.
                 if !nats.is_connected() {
-                    heard.values_mut().for_each(|heard| heard.at = Instant::now());
+                    for heard in heard.values_mut() {
+                        heard.at = Instant::now();
+                    }
                     continue;
                 }
                 let silence = every * PATIENCE;
-                let silent = heard.extract_if(.., |_, heard| heard.at.elapsed() > silence);
-                for (stream, heard) in silent.collect::<Vec<_>>() {
+                let (silent, others) = std::mem::take(&mut heard)
+                    .into_iter()
+                    .partition::<BTreeMap<_, _>, _>(|(_, heard)| heard.at.elapsed() > silence);
+                heard = others;
+                for (stream, heard) in silent {
                     alarm(&nats, &stream, &heard, silence).await;
                 }
             }

@@ -6,9 +6,11 @@ from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
+from typer.testing import CliRunner
 
 import nats
 from live_crew import Orchestrator, event_handler
+from live_crew.cli.app import app
 from live_crew.config import make_config
 from live_crew.errors import TransportError
 from live_crew.settings import Settings
@@ -294,3 +296,22 @@ async def test_a_stream_that_falls_silent_is_told_by_whoever_hears_it(nats_serve
             told = json.loads((await errors.next_msg(timeout=30)).data)
     assert told["payload"]["reason"] == "silent"
     assert "no heartbeat for 3 s" in told["payload"]["message"]
+
+
+def test_dead_letters_by_command(nats_server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    section = f"transport: {{kind: nats, url: '{nats_server.url}', shards: 2}}\n"
+    (tmp_path / "live_crew_config.yaml").write_text(section)
+
+    def dlq(*args):
+        return CliRunner().invoke(app, ["dlq", *args])
+
+    listed = json.loads(dlq("--json").stdout)["letters"]
+    if listed:
+        number = str(listed[0]["number"])
+        assert json.loads(dlq("show", number).stdout)["number"] == listed[0]["number"]
+        assert "again" in dlq("requeue", number).stderr
+    assert "there is no dead letter 999999" in dlq("show", "999999").stderr
+    assert "say which letters" in dlq("requeue").stderr
+    (tmp_path / "live_crew_config.yaml").write_text("slice_ms: 500\n")
+    assert "with `transport: {kind: nats}` only" in dlq().stderr
