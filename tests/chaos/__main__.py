@@ -64,7 +64,7 @@ async def _chaos(world: World, publisher: Publisher, given: argparse.Namespace) 
     watching = asyncio.ensure_future(world.watch())
     until = time.monotonic() + 60 * given.minutes
     sending = asyncio.ensure_future(publisher.run(until))
-    under_way: set[asyncio.Task[None]] = set()
+    begun: list[asyncio.Task[None]] = []
 
     async def happen() -> None:
         fault, lock = die.choice(choice)
@@ -77,10 +77,8 @@ async def _chaos(world: World, publisher: Publisher, given: argparse.Namespace) 
 
     while time.monotonic() < until - 3:
         await asyncio.sleep(die.uniform(1, 5))
-        task = asyncio.ensure_future(happen())
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
-    await asyncio.gather(*under_way)
+        begun.append(asyncio.ensure_future(happen()))
+    await asyncio.gather(*begun)
     world.thaw()
     await sending
     world.say(f"the last of {sum(publisher.sent.values())} events is sent")

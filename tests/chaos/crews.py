@@ -4,8 +4,10 @@ import asyncio
 
 from live_crew import event_handler
 
-# A slice waits for these two, so that what they do depends on events alone: see `judge.py`.
-_WAITED_FOR = {"timing": "sync", "timeout_ms": 300_000}
+# Runs may wait as long as faults last: what is given up is lost to whoever counts.
+_PATIENT = {"timeout_ms": 600_000, "expire_after": 100_000, "max_backlog": 100_000}
+# A slice waits for the runs of some, so that what they do depends on events alone: `judge.py`.
+_WAITED_FOR = {"timing": "sync", **_PATIENT}
 
 
 @event_handler("thing", **_WAITED_FOR)
@@ -23,7 +25,7 @@ async def echo(event, ctx):
     return {"kind": "echoed", "payload": {"n": event.payload, "seen": ctx.get("seen", 0)}}
 
 
-@event_handler("loose")
+@event_handler("loose", **_PATIENT)
 async def guess(event, ctx):
     """Lands when it lands; the journal says when."""
     await asyncio.sleep(0.02)

@@ -1,10 +1,11 @@
 """What may go wrong. Each fault is a function; its name with spaces is what it is called."""
 
 import asyncio
-import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
 
 from world import Host, World
 
@@ -104,12 +105,16 @@ async def full_disk(world: World, die: random.Random, host: Host) -> None:
     """No room on the disk of a server, for a while. Servers want to be started again after it."""
     node = die.randrange(world.replicas)
     disk = world.disks[node]
-    with (disk / "filler").open("wb") as filler:
-        free = os.statvfs(disk)
-        os.posix_fallocate(filler.fileno(), 0, free.f_bavail * free.f_frsize)
+    await asyncio.to_thread(_fill, disk / "filler")
     await asyncio.sleep(die.uniform(2, 5))
     (disk / "filler").unlink()
     await _away(world, [node], 0.0)
+
+
+def _fill(path: Path) -> None:
+    with suppress(OSError), path.open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(1 << 16))
 
 
 async def _away(world: World, nodes: list[int], seconds: float) -> None:

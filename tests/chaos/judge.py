@@ -102,7 +102,7 @@ def _answer(action: Any) -> Answer:
 
 async def _actions(world: World, wanted: set[Answer]) -> list[Any]:
     """Every action there is, once all that are wanted are there or no more come."""
-    connection = await nats.connect(world.servers.urls)
+    connection = await nats.connect(world.servers.urls, error_cb=_is_known)
     subscription = await connection.jetstream().subscribe(
         "live.*.actions", ordered_consumer=True, pending_msgs_limit=-1
     )
@@ -122,7 +122,7 @@ async def _actions(world: World, wanted: set[Answer]) -> list[Any]:
 
 async def _stored(world: World, stream: str, subject: str) -> list[Any]:
     """Every message of a JetStream stream, in order."""
-    connection = await nats.connect(world.servers.urls)
+    connection = await nats.connect(world.servers.urls, error_cb=_is_known)
     found = []
     subscription = await connection.jetstream().subscribe(
         subject, stream=stream, ordered_consumer=True, pending_msgs_limit=-1
@@ -231,6 +231,10 @@ async def _compared(world: World, publisher: Publisher, live: "_Live", verdict: 
             verdict.details.append(f"{why} and {len(slices) - 1} others of {len(other)}")
             part = await asyncio.to_thread(journal.difference, unbroken, name)
             verdict.details.append(f"  {part}"[:2_000])
+
+
+async def _is_known(_: Exception) -> None:
+    """The client says what it also raises."""
 
 
 @dataclass

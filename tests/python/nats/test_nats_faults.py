@@ -1,0 +1,155 @@
+"""What goes wrong around hosts: networks, clocks, disks, clients. `make chaos` has it by the hour.
+
+After each fault every event is answered, each once, and the journal is sound.
+"""
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from nats_hosts import comment, host, is_sound, live, outside, ready, score
+from nats_proxy import Proxy
+
+import nats
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@asynccontextmanager
+async def wire(server):
+    made = await Proxy.start(server.url)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def answered_once(server, stream, goals):
+    """Waits until every goal is answered, and sees that none was twice."""
+    async with outside(server, stream) as other:
+        await other.actions(goals)
+        assert await other.counted() == Counter(range(goals))
+
+
+@pytest.mark.parametrize("fault", ["cut off", "dead", "ten seconds behind"])
+async def test_another_host_goes_on_for_one_whose_network_fails(nats_server, fault):
+    stream = fault.replace(" ", "_")
+    async with wire(nats_server) as proxy:
+        one, standby = host(proxy, score), host(nats_server, score)
+        async with live(one, stream), outside(nats_server, stream) as other:
+            await ready(nats_server)
+            await other.goals(*range(5))
+            await other.actions(5)
+            async with live(standby, stream):
+                if fault == "cut off":
+                    proxy.cut()
+                elif fault == "dead":
+                    proxy.go_dead()
+                else:
+                    proxy.delay_s = 10
+                await other.goals(*range(5, 10))
+                await other.actions(10)
+                # What the first one wanted to write meanwhile is refused when it arrives.
+                proxy.mend()
+                proxy.hang_up()
+                await other.goals(*range(10, 15))
+                await answered_once(nats_server, stream, 15)
+                await standby.stop()
+            # Nobody else is there now.
+            await other.goals(*range(15, 20))
+            await answered_once(nats_server, stream, 20)
+            result = await one.stop()
+    assert result.context[stream] == {"score": {"home": 20}}
+    assert is_sound(standby, stream)
+
+
+@pytest.mark.parametrize("moment", ["before it has all of it", "before its answer is heard"])
+async def test_a_server_is_killed_in_the_middle_of_a_commit(start_nats, moment):
+    server = start_nats()
+    async with wire(server) as proxy:
+        made = host(proxy, score)
+        async with live(made, "commit"):
+            await ready(server)
+            async with outside(server, "commit") as other:
+                await other.goals(0)
+                await other.actions(1)
+                is_stored = moment == "before its answer is heard"
+                what = b'"batch":' if is_stored else b"Nats-Batch-Commit"
+                caught = proxy.catch(what, answer=is_stored)
+                await other.goals(1)
+                await caught.wait()
+            server.kill()
+            again = await asyncio.to_thread(start_nats, folder=server.folder, port=server.port)
+            proxy.hang_up()
+            async with outside(again, "commit") as other:
+                await other.goals(2)
+            await answered_once(again, "commit", 3)
+            result = await made.stop()
+            assert result.context["commit"] == {"score": {"home": 3}}
+            # Beside this loop, in which the proxy is.
+            assert await asyncio.to_thread(is_sound, made, "commit")
+
+
+async def test_a_client_that_is_not_sure_sends_events_again(nats_server):
+    made = host(nats_server, score)
+    async with live(made, "unsure"):
+        await ready(nats_server)
+        for _ in range(3):
+            async with outside(nats_server, "unsure") as other:
+                await other.goals(*range(5), *range(5))
+        async with outside(nats_server, "unsure") as other:
+            await other.goals(5)
+        await answered_once(nats_server, "unsure", 6)
+        result = await made.stop()
+    assert result.context["unsure"] == {"score": {"home": 6}}
+
+
+async def test_runs_that_are_handed_to_two_runners_are_answered_once(nats_server):
+    scheduler = host(nats_server, transport={"role": "scheduler"})
+    async with live(scheduler, "again", {"score"}), outside(nats_server, "again") as other:
+        await ready(nats_server)
+        stream = other.connection.jetstream()
+        runs = "live.again.slice.*.comment.ready"
+        await other.goals(*range(5))
+        await other.actions(5)
+        await stream.add_consumer("LIVE_RUNS", durable_name="thief", filter_subject=runs)
+        thief = await stream.pull_subscribe_bind("thief", stream="LIVE_RUNS")
+        for run in await thief.fetch(5, timeout=10):
+            headers = {name: what for name, what in run.headers.items() if name != "Nats-Msg-Id"}
+            await stream.publish(run.subject, run.data, headers=headers)
+        # They are here twice, with runners of two hosts to take them.
+        one, two = (host(nats_server, comment, transport={"role": "runner"}) for _ in range(2))
+        async with live(one, "again"), live(two, "again"):
+            await other.goals(*range(5, 10))
+            await other.actions(10, "said")
+            await scheduler.stop()
+        assert await other.counted("said") == Counter(range(10))
+    assert is_sound(scheduler, "again")
+
+
+async def test_a_server_whose_disk_is_full_for_a_while(start_nats):
+    server = start_nats(jetstream="max_file_store: 8MB")
+    made = host(server, score)
+    async with live(made, "full"), outside(server, "full") as other:
+        await ready(server)
+        await other.goals(*range(5))
+        await other.actions(5)
+        stream = other.connection.jetstream()
+        await stream.add_stream(name="FILLER", subjects=["filler"])
+        for size in (1 << 16, 1 << 4):
+            with suppress(nats.js.errors.APIError):
+                while True:
+                    await stream.publish("filler", bytes(size))
+        with pytest.raises(nats.js.errors.APIError):
+            await other.goals(5)
+        # Not even a lease can be renewed: the host gives up what it has, and tries for it.
+        leases = await other.connection.subscribe("$KV.live_lease.>")
+        for _ in range(4):
+            await leases.next_msg(timeout=30)
+        await stream.delete_stream("FILLER")
+        await other.goals(*range(5, 10))
+        await answered_once(server, "full", 10)
+        result = await made.stop()
+    assert result.context["full"] == {"score": {"home": 10}}
+    assert is_sound(made, "full")
