@@ -15,10 +15,10 @@ use super::{
     summary::Summary,
 };
 use crate::{
-    cluster::{self, Elsewhere, Keeper, Runner, Told},
+    cluster::{self, Elsewhere, Keeper, Runner, ServerClock, Told},
     context::Projection,
     engine::{CrewName, Plan},
-    nats::{Connection, shard_of},
+    nats::{Connection, Layout, shard_of},
     runtime::{Ending, Options, Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
     store::{JetStreamStore, Scope, StoreError},
     transport::{NatsSink, NatsSource},
@@ -176,7 +176,10 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         let crews = Elsewhere::open(&nats, &self.plan, scope, store.term(), crews, is_here).await;
         let crews = crews.map_err(|error| unreachable(&error))?;
         output.nats = Some(NatsSink::new(nats.clone(), false));
-        let clock = SystemClock::new();
+        // Events have the servers' time. By a clock of its own that is wrong this host would close
+        // slices long before or after it, or refuse what is new.
+        let clock = ServerClock::read(&nats, Layout::LOG).await;
+        let clock = SystemClock::starting_at(clock.map_err(|error| unreachable(&error))?.now());
         let (plan, options) = (Arc::clone(&self.plan), self.options.clone());
         let grace = options.grace;
         let limits = plan.settings.limits.clone();

@@ -4,10 +4,14 @@ After each fault every event is answered, each once, and the journal is sound.
 """
 
 import asyncio
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from nats_clock import wrong_clock
 from nats_hosts import comment, host, is_sound, live, outside, ready, score
 from nats_proxy import Proxy
 
@@ -153,3 +157,38 @@ async def test_a_server_whose_disk_is_full_for_a_while(start_nats):
         result = await made.stop()
     assert result.context["full"] == {"score": {"home": 10}}
     assert is_sound(made, "full")
+
+
+def run(folder, server, off_s):
+    """A host as a process, whose clock is wrong."""
+    section = f"transport: {{kind: nats, url: '{server.url}', lease_s: 1, shards: 2}}\n"
+    (folder / "live_crew_config.yaml").write_text("slice_ms: 50\n" + section)
+    env = wrong_clock(folder, off_s)
+    env["PYTHONPATH"] = ":".join([*sys.path, env.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "live_crew", "run", "-s", "hours", "--handlers", "nats_hosts"]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="has no `cc`")
+async def test_hosts_with_wrong_clocks_take_turns(nats_server, tmp_path):
+    for turn, off_s in enumerate([3_600, -3_600]):
+        wrong = run(tmp_path, nats_server, off_s)
+        try:
+            await ready(nats_server)
+            async with outside(nats_server, "hours") as other:
+                await other.goals(*range(5 * turn, 5 * turn + 5))
+                await other.actions(5 * turn + 5)
+        finally:
+            wrong.kill()
+            wrong.wait()
+    made = host(nats_server)
+    async with live(made, "hours"):
+        async with outside(nats_server, "hours") as other:
+            await other.goals(*range(10, 15))
+        await answered_once(nats_server, "hours", 15)
+        result = await made.stop()
+    assert result.context["hours"] == {"score": {"home": 15}}
+    assert is_sound(made, "hours")
