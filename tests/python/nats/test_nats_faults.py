@@ -4,6 +4,7 @@ After each fault every event is answered, each once, and the journal is sound.
 """
 
 import asyncio
+import json
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from nats_hosts import comment, host, is_sound, live, outside, ready, score
 from nats_proxy import Proxy
 
 import nats
+from live_crew import event_handler
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -192,3 +194,24 @@ async def test_hosts_with_wrong_clocks_take_turns(nats_server, tmp_path):
         result = await made.stop()
     assert result.context["hours"] == {"score": {"home": 15}}
     assert is_sound(made, "hours")
+
+
+@event_handler("goal")
+def stumble(event):
+    raise ValueError(event.payload["n"])
+
+
+async def test_a_report_that_is_lost_on_its_way_is_sent_again(nats_server):
+    async with wire(nats_server) as proxy:
+        made = host(proxy, score, stumble)
+        async with live(made, "reports"), outside(nats_server, "reports") as other:
+            await ready(nats_server)
+            errors = await other.connection.subscribe("live.reports.errors")
+            await other.connection.flush()
+            lost = proxy.catch(b"PUB live.reports.errors")
+            await other.goals(0)
+            await lost.wait()
+            proxy.hang_up()
+            told = json.loads((await errors.next_msg(timeout=30)).data)
+            assert told["payload"]["crew"] == "stumble"
+            await made.stop()
