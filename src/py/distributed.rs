@@ -114,6 +114,9 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                 Some((scope, ended)) = running.next(), if !running.is_empty() => {
                     switches.retain(|(other, _)| *other != scope);
                     match ended {
+                        Ok(summary) if stop.is_none() => {
+                            whole = whole.and(Summary::passed_on(summary));
+                        }
                         Ok(summary) => whole = whole.and(summary),
                         Err(error) if stop.is_none() && may_pass(&error) => {
                             tracing::warn!(?scope, %error, "a part is given up, and tried for again");
