@@ -51,16 +51,11 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             kept::check(self.context.as_deref(), &nats, self.place.layout.replicas).await?;
         }
         let running = async {
-            if !may_run {
-                return Ok(());
+            let ran = if may_run { self.run_for_others(&nats).await } else { Ok(()) };
+            if ran.is_err() {
+                self.stop.stop(Stop::Abort);
             }
-            let (crews, _) = (self.make)()?;
-            let is_here = |crew: &CrewName| self.place.has(crew);
-            let runner = Runner::open(&nats, &self.plan, crews, is_here, SLOTS).await;
-            let mut runner = runner.map_err(|error| unreachable(&error))?;
-            let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
-            runner.run(&self.stop, Duration::from_micros(grace)).await;
-            Ok(())
+            ran
         };
         let scheduling = async {
             let scheduled =
@@ -78,6 +73,17 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         }
         let (scheduled, ran) = tokio::join!(scheduling, running);
         ran.and(scheduled)
+    }
+
+    /// Does runs that schedulers elsewhere want done.
+    async fn run_for_others(&self, nats: &Connection) -> Result<(), RuntimeError> {
+        let (crews, _) = (self.make)()?;
+        let is_here = |crew: &CrewName| self.place.has(crew);
+        let runner = Runner::open(nats, &self.plan, crews, is_here, SLOTS).await;
+        let mut runner = runner.map_err(|error| unreachable(&error))?;
+        let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
+        runner.run(&self.stop, Duration::from_micros(grace)).await;
+        Ok(())
     }
 
     /// Until it is stopped.

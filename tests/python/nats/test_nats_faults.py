@@ -18,6 +18,7 @@ from nats_proxy import Proxy
 
 import nats
 from live_crew import event_handler
+from live_crew.errors import TransportError
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -215,3 +216,15 @@ async def test_a_report_that_is_lost_on_its_way_is_sent_again(nats_server):
             told = json.loads((await errors.next_msg(timeout=30)).data)
             assert told["payload"]["crew"] == "stumble"
             await made.stop()
+
+
+async def test_a_runner_that_cannot_begin_says_so(start_nats):
+    server = start_nats()
+    async with live(host(server, comment), "begun"), outside(server, "begun") as other:
+        await ready(server)
+        stream = other.connection.jetstream()
+        await stream.add_consumer("LIVE_RUNS", durable_name="run-score", ack_policy="none")
+    runner = host(server, score, transport={"role": "runner"})
+    async with live(runner, "begun") as running:
+        with pytest.raises(TransportError, match="run-score"):
+            await asyncio.wait_for(running, 20)
