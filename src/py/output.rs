@@ -107,9 +107,12 @@ impl Sink for Output {
     }
 
     async fn flush(&mut self) -> Result<(), TransportError> {
-        match &mut self.file {
-            Some(file) => file.flush().await,
-            None => Ok(()),
+        if let Some(file) = &mut self.file {
+            file.flush().await?;
         }
+        if let Some(nats) = &mut self.nats {
+            nats.flush().await?;
+        }
+        Ok(())
     }
 }
