@@ -107,8 +107,11 @@ impl Sink for Output {
     }
 
     async fn flush(&mut self) -> Result<(), TransportError> {
-        match &mut self.file {
-            Some(file) => file.flush().await,
+        if let Some(file) = &mut self.file {
+            file.flush().await?;
+        }
+        match &mut self.nats {
+            Some(nats) => nats.flush().await,
             None => Ok(()),
         }
     }
