@@ -1,9 +1,12 @@
 //! Dead letters: what could not be an event, to be looked at and sent again.
 
+use std::ops::ControlFlow;
+
+use async_nats::jetstream::consumer::DeliverPolicy;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::{Connection, Layout, NatsError, code, scan, stream, subjects};
+use super::{Connection, Layout, NatsError, Wanted, code, scan, stream, subjects};
 use crate::engine::StreamId;
 
 /// A dead letter as it is kept.
@@ -26,12 +29,18 @@ struct Origin {
 
 /// All dead letters, oldest first.
 pub async fn letters(nats: &Connection) -> Result<Vec<Letter>, NatsError> {
-    use async_nats::jetstream::consumer::DeliverPolicy;
     let kept = stream(nats, Layout::DEAD_LETTERS).await?;
+    let wanted = Wanted {
+        subjects: vec!["live.*.dlq".to_owned()],
+        from: DeliverPolicy::All,
+        headers_only: false,
+        at_once: 100,
+    };
     let mut letters = Vec::new();
-    scan(&kept, vec!["live.*.dlq".to_owned()], DeliverPolicy::All, false, |stored| {
+    scan(&kept, wanted, |stored| {
         let (number, subject, body) = (stored.sequence, stored.subject, stored.payload);
         letters.push(Letter { number, subject, body });
+        ControlFlow::Continue(())
     })
     .await?;
     Ok(letters)

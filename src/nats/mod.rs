@@ -34,5 +34,5 @@ pub use error::{NatsError, code};
 pub use layout::{Layout, shard_of, subjects};
 pub use letters::{Letter, letters, requeue};
 pub use report::{Found, Report};
-pub(crate) use scan::{Stored, last, next, scan, stream};
+pub(crate) use scan::{Stored, Wanted, last, next, scan, stream};
 pub use state::State;

@@ -113,6 +113,15 @@ impl Journal {
         }
     }
 
+    /// Where it is.
+    fn __str__(&self) -> String {
+        match &self.home {
+            Home::Memory(_) => "memory".to_owned(),
+            Home::File(path) => path.display().to_string(),
+            Home::Nats(place) => place.shown(),
+        }
+    }
+
     /// What it holds of each stream.
     fn streams<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let streams = self.ask(py, async |store| Ok(store.streams().await?))?;

@@ -61,6 +61,12 @@ impl Place {
         (self.schedules, self.runs)
     }
 
+    /// Where the journals are.
+    pub(super) fn shown(&self) -> String {
+        let at = self.connection.get().map(|nats| format!(" at {}", nats.servers()));
+        format!("{}{}", Layout::LOG, at.unwrap_or_default())
+    }
+
     /// The parts it may schedule.
     pub(super) fn role(&self) -> Role {
         self.only.clone().map_or(Role::Shards, |stream| Role::Streams(vec![stream]))

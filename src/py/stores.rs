@@ -147,6 +147,22 @@ impl Store for AnyStore {
         }
     }
 
+    async fn marks(
+        &mut self,
+        stream: &StreamId,
+        from: u64,
+        at_most: usize,
+    ) -> Result<Vec<(u64, Mark)>, StoreError> {
+        match self {
+            Self::Memory(store) => store.marks(stream, from, at_most).await,
+            Self::JetStream(store) => store.marks(stream, from, at_most).await,
+            Self::Sqlite(store) => {
+                let stream = stream.clone();
+                store.lend(move |store, on| on.block_on(store.marks(&stream, from, at_most))).await
+            }
+        }
+    }
+
     async fn close(self) -> Result<(), StoreError> {
         match self {
             Self::Memory(store) => store.close().await,

@@ -120,11 +120,14 @@ pub async fn digests(
     stream: &StreamId,
 ) -> Result<Vec<(Slice, Digest)>, RuntimeError> {
     let kept = summary(store, stream).await?;
-    let mut chain = Vec::new();
-    for ordinal in kept.first_commit..kept.first_commit + kept.commits {
-        if let Some((_, mark)) = store.mark(stream, ordinal).await? {
-            chain.push((mark.slice, Digest(mark.digest)));
+    let (mut chain, mut next) = (Vec::new(), kept.first_commit);
+    loop {
+        let page = store.marks(stream, next, 1_000).await?;
+        if page.is_empty() {
+            break;
         }
+        next += page.len() as u64;
+        chain.extend(page.into_iter().map(|(_, mark)| (mark.slice, Digest(mark.digest))));
     }
     Ok(chain)
 }

@@ -209,6 +209,26 @@ pub trait Store: Send {
         ordinal: u64,
     ) -> impl Future<Output = Result<Option<(u64, Mark)>, StoreError>> + Send;
 
+    /// Commits that follow each other, from this ordinal on, at most so many; fewer at the end.
+    fn marks(
+        &mut self,
+        stream: &StreamId,
+        from: u64,
+        at_most: usize,
+    ) -> impl Future<Output = Result<Vec<(u64, Mark)>, StoreError>> + Send
+    where
+        Self: Send,
+    {
+        async move {
+            let mut marks = Vec::new();
+            for ordinal in (from..).take(at_most) {
+                let Some(mark) = self.mark(stream, ordinal).await? else { break };
+                marks.push(mark);
+            }
+            Ok(marks)
+        }
+    }
+
     /// Brings everything to its place and seals the journal.
     fn close(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

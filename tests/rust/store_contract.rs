@@ -71,6 +71,12 @@ fn frames_come_back_in_order_and_whole(journal: &impl Journal) {
         assert_eq!(nth, Some((seq, written.marks[0])));
     }
     assert_eq!(at_once(store.mark(&id("a"), 3)).unwrap(), None);
+    let mut marks = |from, at_most| at_once(store.marks(&id("a"), from, at_most)).unwrap();
+    let nth: [_; 3] = std::array::from_fn(|nth| (nth as u64 + 1, written[nth].marks[0]));
+    assert_eq!(
+        [(0, 9), (0, 2), (1, 1), (2, 9), (3, 9)].map(|(from, most)| marks(from, most)),
+        [&nth[..], &nth[..2], &nth[1..2], &nth[2..], &[]]
+    );
     assert_eq!(
         summary(&mut store, "a"),
         StreamSummary {

@@ -49,7 +49,7 @@ def run_again(mode: ReplayMode, wanted: Wanted, as_json: bool) -> None:  # noqa:
             )
         )
     if as_json:
-        document({"journal": str(opened.path), **result.to_dict()})
+        document({"journal": str(opened), **result.to_dict()})
     else:
         for run in result.differing:
             _say_run(run)

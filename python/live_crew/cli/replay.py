@@ -70,7 +70,7 @@ def replay(
     is_ok = all(verdict["divergence"] is None for verdict in verdicts)
     if as_json:
         told = [{**one, "digests": _digests(opened, one["stream_id"])} for one in verdicts]
-        document({"journal": str(opened.path), "mode": mode, "ok": is_ok, "streams": told})
+        document({"journal": str(opened), "mode": mode, "ok": is_ok, "streams": told})
     else:
         for verdict in verdicts:
             _say_verdict(verdict)

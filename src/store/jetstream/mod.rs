@@ -5,6 +5,7 @@
 //! A frame and the actions that follow from it are stored in one atomic batch where the server
 //! has them (2.12 and later); before that one after the other, the frame first.
 
+mod frames;
 mod read;
 mod snapshots;
 mod tag;
@@ -225,7 +226,16 @@ impl Store for JetStreamStore {
         stream: &StreamId,
         ordinal: u64,
     ) -> Result<Option<(u64, Mark)>, StoreError> {
-        self.find_mark(stream, ordinal).await
+        Ok(self.find_marks(stream, ordinal, 1).await?.pop())
+    }
+
+    async fn marks(
+        &mut self,
+        stream: &StreamId,
+        from: u64,
+        at_most: usize,
+    ) -> Result<Vec<(u64, Mark)>, StoreError> {
+        self.find_marks(stream, from, at_most).await
     }
 
     async fn close(self) -> Result<(), StoreError> {

@@ -1,36 +1,67 @@
-//! Finding and reading frames.
+//! Finding out what there is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
 
 use async_nats::jetstream::{consumer::DeliverPolicy, stream::Stream};
-use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::{
-    super::frame::{Head, MARK_BYTES, encode_marks, snapshot_bytes},
-    FrameTag, JetStreamStore, Known, Link, Mark, Scope, SnapshotTag, StoreError, StoredFrame,
-    StreamSummary,
+    super::frame::{Head, snapshot_bytes},
+    FrameTag, JetStreamStore, Known, Scope, SnapshotTag, StoreError, StreamSummary,
     tag::{FRAME, PART, SNAPSHOT},
-    write::mark_bytes,
 };
 use crate::{
-    engine::{Slice, StreamId},
-    nats::{NatsError, Stored, next, scan, subjects},
+    engine::StreamId,
+    nats::{NatsError, Stored, Wanted, last, next, scan, subjects},
 };
 
 /// First frames asked for at a time.
 const AT_ONCE: usize = 64;
+/// Messages without their payloads asked for at a time.
+const HEADERS_AHEAD: usize = 1_000;
+/// How often a copy that lags is asked, and how long is waited between two.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
-/// A frame read back, with its place.
-pub(super) struct Found {
-    pub(super) tag: FrameTag,
-    pub(super) marks: Vec<Mark>,
-    pub(super) body: Bytes,
-    pub(super) at: u64,
+/// What a look at the messages of a scope has found.
+struct Seen<'a> {
+    scope: &'a Scope,
+    known: BTreeMap<StreamId, Known>,
+    broken: Option<(StreamId, &'static str)>,
+}
+
+impl Seen<'_> {
+    fn stream(&self, stored: &Stored) -> Option<StreamId> {
+        subjects::stream_of(&stored.subject).filter(|stream| self.scope.has(stream))
+    }
+
+    fn frame(&mut self, stored: &Stored) {
+        let Some(stream) = self.stream(stored) else { return };
+        let Some(tag) = stored.header(FRAME).and_then(FrameTag::read) else {
+            self.broken.get_or_insert((stream, "its last frame"));
+            return;
+        };
+        let known = self.known.entry(stream).or_default();
+        known.head.last = tag.link;
+        known.head.last_slice = tag.last_slice;
+        known.last = Some((stored.sequence, tag));
+    }
+
+    fn snapshot(&mut self, stored: &Stored) {
+        let Some(stream) = self.stream(stored).filter(|_| stored.header(PART).is_none()) else {
+            return;
+        };
+        let Some(tag) = stored.header(SNAPSHOT).and_then(SnapshotTag::read) else {
+            self.broken.get_or_insert((stream, "one of its snapshots"));
+            return;
+        };
+        let known = self.known.entry(stream).or_default();
+        known.snapshots.insert(tag.frame.link.seq, (stored.sequence, tag));
+    }
 }
 
 impl JetStreamStore {
-    fn read_failed(&self, error: NatsError) -> StoreError {
+    pub(super) fn read_failed(&self, error: NatsError) -> StoreError {
         super::failed(&self.journal, "reading", error)
     }
 
@@ -39,9 +70,10 @@ impl JetStreamStore {
         if !self.is_listed {
             self.list().await?;
         }
-        if self.forgotten.remove(stream) {
+        if self.forgotten.contains(stream) {
             let found = self.look_up(Some(stream)).await?;
             self.known.extend(found);
+            self.forgotten.remove(stream);
         }
         self.known.entry(stream.clone()).or_default();
         Ok(())
@@ -71,46 +103,65 @@ impl JetStreamStore {
         &self,
         only: Option<&StreamId>,
     ) -> Result<BTreeMap<StreamId, Known>, StoreError> {
-        let all = |what: &str| vec![format!("live.*.{what}")];
-        let frames = only.map_or_else(|| all("journal"), |one| vec![subjects::journal(one)]);
-        let kept = only.map_or_else(|| all("snapshots"), |one| vec![subjects::snapshots(one)]);
-        let mut known = BTreeMap::<StreamId, Known>::new();
-        let mut broken = None;
-        let in_scope = |stored: &Stored| {
-            subjects::stream_of(&stored.subject).filter(|stream| self.scope.has(stream))
-        };
-        let last = DeliverPolicy::LastPerSubject;
-        let read = scan(&self.log, frames, last, true, |stored| {
-            let Some(stream) = in_scope(&stored) else { return };
-            let Some(tag) = stored.header(FRAME).and_then(FrameTag::read) else {
-                broken.get_or_insert((stream, "its last frame"));
-                return;
-            };
-            let known = known.entry(stream).or_default();
-            known.head.last = tag.link;
-            known.head.last_slice = tag.last_slice;
-            known.last = Some((stored.sequence, tag));
-        });
-        read.await.map_err(|error| self.read_failed(error))?;
-        let read = scan(&self.log, kept, DeliverPolicy::All, true, |stored| {
-            let Some(stream) = in_scope(&stored) else { return };
-            if stored.header(PART).is_some() {
-                return;
+        let mut seen = Seen { scope: &self.scope, known: BTreeMap::new(), broken: None };
+        if let Some(stream) = only {
+            // Any server may answer a scan; the last frame is asked of the one that leads.
+            let frame = last(&self.log, &subjects::journal(stream)).await;
+            if let Some(frame) = frame.map_err(|error| self.read_failed(error))? {
+                seen.frame(&frame);
             }
-            let Some(tag) = stored.header(SNAPSHOT).and_then(SnapshotTag::read) else {
-                broken.get_or_insert((stream, "one of its snapshots"));
-                return;
-            };
-            let known = known.entry(stream).or_default();
-            known.snapshots.insert(tag.frame.link.seq, (stored.sequence, tag));
-        });
-        read.await.map_err(|error| self.read_failed(error))?;
+        } else {
+            let frames = vec!["live.*.journal".to_owned()];
+            self.headers(frames, DeliverPolicy::LastPerSubject, |stored| seen.frame(stored))
+                .await?;
+        }
+        let snapshots = only.map_or_else(|| "live.*.snapshots".to_owned(), subjects::snapshots);
+        self.headers(vec![snapshots], DeliverPolicy::All, |stored| seen.snapshot(stored)).await?;
+        let Seen { mut known, broken, .. } = seen;
         if let Some((stream, what)) = broken {
             let why = format!("{what} cannot be told: a header of it is missing or damaged");
             return Err(self.corrupt(&stream, None, &why));
         }
         self.find_bases(&mut known).await?;
         Ok(known)
+    }
+
+    /// Tells of the headers on some subjects, more than once where a copy that lags answers. A
+    /// writer hears of all that was stored before it took over: it reads from a copy that has come
+    /// as far as that.
+    pub(super) async fn headers(
+        &self,
+        subjects: Vec<String>,
+        from: DeliverPolicy,
+        mut each: impl FnMut(&Stored),
+    ) -> Result<(), StoreError> {
+        let term = self.fence.as_ref().map(|fence| fence.subject.clone());
+        let taken_over = self.fence.as_ref().map_or(0, |fence| fence.last);
+        for tries in 1..=TRIES {
+            let wanted = Wanted {
+                subjects: subjects.iter().cloned().chain(term.clone()).collect(),
+                from,
+                headers_only: true,
+                at_once: HEADERS_AHEAD,
+            };
+            let mut reached = 0;
+            let read = scan(&self.log, wanted, |stored| {
+                if term.as_ref() == Some(&stored.subject) {
+                    reached = stored.sequence;
+                } else {
+                    each(&stored);
+                }
+                ControlFlow::Continue(())
+            });
+            read.await.map_err(|error| self.read_failed(error))?;
+            if reached >= taken_over {
+                return Ok(());
+            }
+            tracing::debug!(reached, taken_over, "a copy that lags is asked again");
+            tokio::time::sleep(PAUSE * tries).await;
+        }
+        let why = "the copy of it that answers does not catch up with the server that leads";
+        Err(self.read_failed(NatsError::unanswered("for what is stored", why)))
     }
 
     /// Where each stream begins: only one with snapshots can have been pruned.
@@ -146,128 +197,9 @@ impl JetStreamStore {
         }
         Ok(())
     }
-
-    /// Where to begin reading what comes after a frame: the link and the place of a frame that is
-    /// not beyond it.
-    fn start(known: &Known, after: u64) -> (Link, u64) {
-        let snapshot = known.snapshots.range(..=after).next_back();
-        let snapshot = snapshot.map(|(_, (_, tag))| (tag.frame.link, tag.frame_at));
-        let reading = known.reading.filter(|(link, _)| link.seq <= after);
-        let base = (known.head.base, 0);
-        let later = |a: (Link, u64), b: (Link, u64)| if b.0.seq >= a.0.seq { b } else { a };
-        [snapshot, reading].into_iter().flatten().fold(base, later)
-    }
-
-    pub(super) async fn read_page(
-        &mut self,
-        stream: &StreamId,
-        after: u64,
-        max_bytes: usize,
-    ) -> Result<Vec<StoredFrame>, StoreError> {
-        self.learn(stream).await?;
-        let known = &self.known[stream];
-        let is_writer = self.fence.is_some();
-        if is_writer && after >= known.head.last.seq {
-            return Ok(Vec::new());
-        }
-        let (mut link, mut at) = Self::start(known, after);
-        let (mut page, mut bytes) = (Vec::new(), 0_usize);
-        while let Some(found) = self.next_frame(stream, link, at).await? {
-            (link, at) = (found.tag.link, found.at);
-            if link.seq > after {
-                bytes =
-                    bytes.saturating_add(64 + found.marks.len() * MARK_BYTES + found.body.len());
-                let FrameTag { at, records, .. } = found.tag;
-                page.push(StoredFrame { seq: link.seq, at, records, body: found.body });
-                if bytes >= max_bytes {
-                    break;
-                }
-            }
-        }
-        if let Some(known) = self.known.get_mut(stream) {
-            known.reading = Some((link, at));
-        }
-        Ok(page)
-    }
-
-    /// The frame after the one with this link, which is stored at `at`; checked against it.
-    pub(super) async fn next_frame(
-        &self,
-        stream: &StreamId,
-        link: Link,
-        at: u64,
-    ) -> Result<Option<Found>, StoreError> {
-        let subject = subjects::journal(stream);
-        let (mut from, mut payload) = (at + 1, BytesMut::new());
-        loop {
-            let found = next(&self.log, &subject, from).await;
-            let Some(stored) = found.map_err(|error| self.read_failed(error))? else {
-                // Parts without their end were never part of the journal.
-                return Ok(None);
-            };
-            payload.extend_from_slice(&stored.payload);
-            from = stored.sequence + 1;
-            if stored.header(PART).is_some() {
-                continue;
-            }
-            let seq = Some(link.seq + 1);
-            let Some(tag) = stored.header(FRAME).and_then(FrameTag::read) else {
-                return Err(self.corrupt(stream, seq, "it has no header of a frame"));
-            };
-            let split = mark_bytes(&tag);
-            if payload.len() < split {
-                return Err(self.corrupt(stream, seq, "it is shorter than its header says"));
-            }
-            let body = payload.split_off(split).freeze();
-            if link.next(stream, tag.at, tag.records, &payload, &body) != tag.link {
-                let why = "it does not follow the frame before it, or was changed";
-                return Err(self.corrupt(stream, Some(tag.link.seq), why));
-            }
-            let marks = decode_marks(&payload);
-            debug_assert_eq!(encode_marks(&marks), payload);
-            return Ok(Some(Found { tag, marks, body, at: stored.sequence }));
-        }
-    }
-
-    pub(super) async fn find_mark(
-        &mut self,
-        stream: &StreamId,
-        ordinal: u64,
-    ) -> Result<Option<(u64, Mark)>, StoreError> {
-        self.learn(stream).await?;
-        let known = &self.known[stream];
-        let Head { base, last, .. } = known.head;
-        if !(base.marks..last.marks).contains(&ordinal) {
-            return Ok(None);
-        }
-        let before = |tag: &FrameTag| tag.link.marks <= ordinal;
-        let snapshots = known.snapshots.values().rev();
-        let start = snapshots.map(|(_, tag)| tag).find(|tag| before(&tag.frame));
-        let (mut link, mut at) = start.map_or((base, 0), |tag| (tag.frame.link, tag.frame_at));
-        while let Some(found) = self.next_frame(stream, link, at).await? {
-            (link, at) = (found.tag.link, found.at);
-            if link.marks > ordinal {
-                let first = link.marks - found.marks.len() as u64;
-                let index = usize::try_from(ordinal - first).unwrap_or(usize::MAX);
-                return Ok(found.marks.get(index).map(|mark| (link.seq, *mark)));
-            }
-        }
-        Ok(None)
-    }
 }
 
 async fn first_of(log: Stream, stream: StreamId) -> Result<(StreamId, Option<Stored>), NatsError> {
     let first = next(&log, &subjects::journal(&stream), 1).await?;
     Ok((stream, first))
-}
-
-fn decode_marks(bytes: &[u8]) -> Vec<Mark> {
-    let (marks, _) = bytes.as_chunks::<MARK_BYTES>();
-    let mark = |bytes: &[u8; MARK_BYTES]| {
-        let (slice, digest) = bytes.split_first_chunk::<8>().expect("40 bytes begin with 8");
-        let mut mark = Mark { slice: Slice(i64::from_le_bytes(*slice)), digest: [0; 32] };
-        mark.digest.copy_from_slice(digest);
-        mark
-    };
-    marks.iter().map(mark).collect()
 }

@@ -64,14 +64,8 @@ impl JetStreamStore {
         if let Some((_, tag)) = known.snapshots.get(&seq) {
             return Ok((tag.frame.clone(), tag.frame_at));
         }
-        let snapshot = known.snapshots.range(..seq).next_back();
-        let start = snapshot.map(|(_, (_, tag))| (tag.frame.link, tag.frame_at));
-        let (mut link, mut at) = start.unwrap_or((known.head.base, 0));
-        while let Some(found) = self.next_frame(stream, link, at).await? {
-            (link, at) = (found.tag.link, found.at);
-            if link.seq == seq {
-                return Ok((found.tag, at));
-            }
+        if let Some(found) = self.frame(stream, seq).await? {
+            return Ok((found.tag, found.at));
         }
         Err(self.corrupt(stream, Some(seq), "it should be there and is not"))
     }

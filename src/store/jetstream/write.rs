@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, jetstream::consumer::DeliverPolicy};
 use bytes::{Bytes, BytesMut};
 
 use super::{
@@ -259,19 +259,18 @@ impl JetStreamStore {
 
     /// The ids of the actions stored since the last snapshot.
     async fn sent(&mut self, stream: &StreamId) -> Result<BTreeSet<String>, StoreError> {
-        use async_nats::jetstream::consumer::DeliverPolicy;
         self.learn(stream).await?;
         let snapshot = self.known[stream].snapshots.last_key_value();
         // The frame of a snapshot comes after the actions that are stored with it.
         let from = snapshot
             .map_or(1, |(_, (_, tag))| tag.frame_at.saturating_sub(MAX_BATCH as u64).max(1));
+        let term = self.fence.as_ref().map_or(u64::MAX, |fence| fence.last);
+        let from = DeliverPolicy::ByStartSequence { start_sequence: from.min(term) };
         let mut ids = BTreeSet::new();
-        let policy = DeliverPolicy::ByStartSequence { start_sequence: from };
-        let scanned =
-            crate::nats::scan(&self.log, vec![subjects::actions(stream)], policy, true, |stored| {
-                ids.extend(stored.header("Nats-Msg-Id").map(str::to_owned));
-            });
-        scanned.await.map_err(|error| super::failed(&self.journal, "reading", error))?;
+        self.headers(vec![subjects::actions(stream)], from, |stored| {
+            ids.extend(stored.header("Nats-Msg-Id").map(str::to_owned));
+        })
+        .await?;
         Ok(ids)
     }
 }
