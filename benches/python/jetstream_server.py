@@ -54,6 +54,12 @@ def orchestrator(url, **settings):
     return Orchestrator(config=make_config(transport={"kind": "nats", "url": url}, **settings))
 
 
+def lay_out(url):
+    """Makes the streams of JetStream anew, with nothing in them."""
+    begin_anew(url, "LIVE_EVENTS")
+    orchestrator(url)._settings.place().publish([])  # noqa: SLF001 (as the command does)
+
+
 def fill(url, count, streams):
     """Puts events into `LIVE_EVENTS`, as `live-crew publish` does; the last ones close slices."""
     import events
@@ -87,7 +93,3 @@ async def forget(url, *streams):
 
 def begin_anew(url, *more):
     asyncio.run(forget(url, *JOURNALS, *more))
-
-
-def forget_events(url):
-    begin_anew(url, "LIVE_EVENTS")
