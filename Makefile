@@ -96,6 +96,7 @@ bench-python: $(VENV)/ready
 	$(BIN)/maturin develop --quiet --release
 	$(BIN)/python benches/python/run.py
 	$(BIN)/python benches/python/crews.py
+	$(BIN)/python benches/python/jetstream.py
 
 ## the simulator, as long as you like: make simulate SLICES=5000000
 SLICES ?= 2000000

@@ -1,7 +1,12 @@
 //! Streams on NATS: where they are, which of them, and what a session does with them.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
+use async_nats::jetstream::context::PublishAckFuture;
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyList};
 use tokio::sync::OnceCell;
 
@@ -15,6 +20,9 @@ use crate::{
     transport::TransportError,
     wire,
 };
+
+/// Events that are published at a time. The client takes 5 000, and waits for ever at the next one.
+const UNDER_WAY: usize = 1_024;
 
 /// Streams on NATS: a source of events, a place for actions, and a journal.
 #[pyclass(frozen, module = "live_crew._core", name = "Nats")]
@@ -147,8 +155,11 @@ impl PyPlace {
         let sent = py.detach(|| {
             block_on(async {
                 let nats = self.0.connect().await?;
-                let mut acks = Vec::new();
+                let mut acks = VecDeque::new();
                 for (stream, event) in &events {
+                    if acks.len() == UNDER_WAY {
+                        next_ack(&mut acks).await?;
+                    }
                     let mut body = Vec::new();
                     wire::write_event(stream, event, &mut body);
                     let mut headers = async_nats::HeaderMap::new();
@@ -158,16 +169,21 @@ impl PyPlace {
                     }
                     let subject = subjects::events(stream);
                     let sent = nats.jetstream().publish_with_headers(subject, headers, body.into());
-                    acks.push(sent.await.map_err(|error| lost(&error))?);
+                    acks.push_back(sent.await.map_err(|error| lost(&error))?);
                 }
-                for ack in acks {
-                    ack.await.map_err(|error| lost(&error))?;
+                while !acks.is_empty() {
+                    next_ack(&mut acks).await?;
                 }
                 Ok::<_, NatsError>(())
             })
         });
         sent.map_err(|error| transport_error(&error))
     }
+}
+
+async fn next_ack(acks: &mut VecDeque<PublishAckFuture>) -> Result<(), NatsError> {
+    let Some(ack) = acks.pop_front() else { return Ok(()) };
+    ack.await.map(|_| ()).map_err(|error| lost(&error))
 }
 
 fn lost(error: &dyn std::fmt::Display) -> NatsError {

@@ -18,6 +18,9 @@ pub struct NatsSink {
 
 /// How often a message is sent that is not acknowledged.
 const TRIES: u32 = 5;
+/// Messages under way at a time. The client takes 5 000, and waits for ever at the next one unless
+/// somebody takes its answers.
+const WINDOW: usize = 1_024;
 
 impl NatsSink {
     /// A sink that publishes actions too, or leaves them to the journal.
@@ -46,6 +49,9 @@ impl Sink for NatsSink {
                 let sent = self.nats.client().publish(subject, message.body.clone()).await;
                 sent.map_err(|error| failed("a heartbeat", error))?;
                 continue;
+            }
+            if self.unacked.len() >= WINDOW {
+                self.flush().await?;
             }
             headers.insert("Nats-Msg-Id", id(message).as_str());
             let ack = send(&self.nats, &subject, &headers, &message.body).await?;

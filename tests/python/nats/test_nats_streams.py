@@ -1,13 +1,15 @@
 """Streams on a real server: in from anybody, out to anybody, on through restarts and take-overs."""
 
+import asyncio
 import json
 from collections import Counter
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from nats_hosts import config_of, host, is_sound, live, outside, ready, score
 from typer.testing import CliRunner
 
-from live_crew import Orchestrator
+from live_crew import Event, Orchestrator
 from live_crew.cli.app import app
 from live_crew.config import make_config
 from live_crew.errors import TransportError
@@ -55,6 +57,27 @@ async def test_a_host_that_comes_back_goes_on_where_it_was(nats_server):
         assert Counter(found) == Counter(range(begin + 10))
     assert result.context["again"] == {"score": {"home": 30}}
     assert is_sound(made, "again")
+
+
+async def test_more_is_said_at_once_than_the_client_takes_unanswered(nats_server):
+    # The client takes 5 000 messages whose answers nobody has looked at, and waits at the next one.
+    count = 5_100
+    made = host(nats_server, score)
+    place = made._settings.place("many")
+    late = {"kind": "other", "stream_id": "many", "payload": None}
+    async with live(made, "many") as running:
+        await ready(nats_server)
+        async with outside(nats_server, "many") as other:
+            await other.goals(1)
+            assert await other.actions(1) == [1]
+            old = datetime.now(timezone.utc) - timedelta(hours=1)
+            events = [Event.model_validate({**late, "ts": old}) for _ in range(count)]
+            await asyncio.to_thread(place.publish, events)
+            await other.goals(2)
+            assert await other.actions(2) == [1, 2]
+        result = await made.stop()
+    assert running.done()
+    assert result.counters["late"] >= count
 
 
 async def test_what_is_no_event_goes_to_the_dead_letters_and_the_others_run(nats_server):
