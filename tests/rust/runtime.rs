@@ -6,6 +6,7 @@ mod flood;
 mod journal;
 mod recovery;
 mod stopping;
+mod torn;
 
 use std::{
     io::Write,

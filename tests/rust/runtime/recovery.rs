@@ -193,7 +193,7 @@ async fn a_full_disk_stops_the_runtime_and_the_next_start_goes_on() {
 
     let (roomy, torn) = MemoryStore::from_bytes(&full.export()).unwrap();
     assert_eq!(torn, None);
-    let mut again = Again { events: ticks(40), at: 0 };
+    let mut again = Again::new(ticks(40));
     let rest = run_through(&echo_plan(), roomy.clone(), &mut again).await;
     let mut sent = before.clone();
     sent.extend(actions(&rest.take()));
@@ -206,9 +206,15 @@ async fn a_full_disk_stops_the_runtime_and_the_next_start_goes_on() {
 }
 
 /// Gives events from wherever it is told to resume.
-struct Again {
+pub(super) struct Again {
     events: Vec<(&'static str, Event)>,
     at: usize,
+}
+
+impl Again {
+    pub(super) fn new(events: Vec<(&'static str, Event)>) -> Self {
+        Self { events, at: 0 }
+    }
 }
 
 impl Source for Again {

@@ -1,0 +1,133 @@
+//! A journal that writes the frames of one append one by one, and is broken off in between.
+
+use std::sync::{Arc, Mutex};
+
+use live_crew::{
+    engine::{Event, Pace, StreamId, Timestamp},
+    runtime::{Options, RuntimeError, StopSwitch},
+    store::{
+        Frame, Mark, MemoryStore, Pick, Pruned, Retention, Rider, Snapshot, Store, StoreError,
+        StoredFrame, StreamSummary,
+    },
+    transport::memory::MemorySink,
+};
+
+use super::{echo_plan, echoing, open, open_with, recovery::Again, run_through};
+use crate::support::build::{event, stream};
+
+/// Keeps of the append with this number all but the frames of one stream, and fails.
+#[derive(Clone)]
+struct Torn {
+    store: MemoryStore,
+    settled: Arc<Mutex<Option<u64>>>,
+    appends: u32,
+    torn: Option<(u32, StreamId)>,
+}
+
+impl Store for Torn {
+    async fn append(&mut self, frames: Vec<Frame>) -> Result<Vec<u64>, StoreError> {
+        self.append_with(frames, Vec::new(), None).await
+    }
+
+    async fn append_with(
+        &mut self,
+        mut frames: Vec<Frame>,
+        _riders: Vec<Rider>,
+        settled: Option<u64>,
+    ) -> Result<Vec<u64>, StoreError> {
+        self.appends += 1;
+        *self.settled.lock().unwrap() = settled;
+        let Some((_, lost)) = self.torn.as_ref().filter(|(number, _)| *number == self.appends)
+        else {
+            return self.store.append(frames).await;
+        };
+        frames.retain(|frame| frame.stream != *lost);
+        self.store.append(frames).await?;
+        Err(StoreError::ReadOnly { journal: "torn".to_owned() })
+    }
+
+    fn settled(&self) -> Option<u64> {
+        Some(self.settled.lock().unwrap().unwrap_or(0))
+    }
+
+    async fn read(
+        &mut self,
+        stream: &StreamId,
+        after: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredFrame>, StoreError> {
+        self.store.read(stream, after, max_bytes).await
+    }
+
+    async fn write_snapshot(&mut self, stream: &StreamId, one: Snapshot) -> Result<(), StoreError> {
+        self.store.write_snapshot(stream, one).await
+    }
+
+    async fn snapshot(
+        &mut self,
+        stream: &StreamId,
+        pick: Pick,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        self.store.snapshot(stream, pick).await
+    }
+
+    async fn prune(
+        &mut self,
+        stream: &StreamId,
+        keep: &Retention,
+        now: Timestamp,
+    ) -> Result<Pruned, StoreError> {
+        self.store.prune(stream, keep, now).await
+    }
+
+    async fn streams(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
+        self.store.streams().await
+    }
+
+    async fn mark(
+        &mut self,
+        stream: &StreamId,
+        ordinal: u64,
+    ) -> Result<Option<(u64, Mark)>, StoreError> {
+        self.store.mark(stream, ordinal).await
+    }
+
+    async fn close(self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
+}
+
+#[tokio::test]
+async fn j3_an_append_that_was_torn_between_streams_loses_no_event_and_takes_none_twice() {
+    let names = ["a", "b", "c"];
+    let events: Vec<(&'static str, Event)> = (0..300_i64)
+        .map(|n| (names[usize::try_from(n % 3).unwrap()], event(n * 50, "tick", n.to_string())))
+        .collect();
+    let whole = MemoryStore::new();
+    run_through(&echo_plan(), whole.clone(), &mut Again::new(events.clone())).await;
+    let whole = open(&echo_plan(), whole, &MemorySink::default(), echoing()).await;
+    for (number, lost) in [(1, "a"), (2, "b"), (3, "c"), (4, "a")] {
+        let store = Torn {
+            store: MemoryStore::new(),
+            settled: Arc::default(),
+            appends: 0,
+            torn: Some((number, stream(lost))),
+        };
+        let sink = MemorySink::default();
+        let mut options = Options::new(Pace::Virtual);
+        options.batch = 20;
+        let mut source = Again::new(events.clone());
+        let mut runtime = open_with(&echo_plan(), options, store.clone(), &sink, echoing()).await;
+        let broken = runtime.run(&mut source, &StopSwitch::new()).await;
+        assert!(matches!(broken, Err(RuntimeError::Store(_))), "{broken:?}");
+        drop(runtime);
+
+        let again = Torn { torn: None, ..store };
+        let mut runtime = open(&echo_plan(), again, &sink, echoing()).await;
+        runtime.run(&mut Again::new(events.clone()), &StopSwitch::new()).await.unwrap();
+        for name in names {
+            let id = stream(name);
+            assert_eq!(runtime.digest(&id), whole.digest(&id), "append {number} without `{lost}`");
+        }
+    }
+}
