@@ -193,8 +193,9 @@ impl JetStreamStore {
             if !is_unclear(&error) || tries >= TRIES {
                 return Err(self.wrote(error));
             }
-            // It says whether this writer was deposed.
-            let _nothing = self.is_stored(&[]).await?;
+            if let Err(deposed @ StoreError::Deposed { .. }) = self.is_stored(&[]).await {
+                return Err(deposed);
+            }
             tracing::debug!(%error, tries, "messages are sent again");
             tokio::time::sleep(PAUSE * tries).await;
         }
