@@ -202,20 +202,23 @@ def stumble(event):
     raise ValueError(event.payload["n"])
 
 
-async def test_a_report_that_is_lost_on_its_way_is_sent_again(nats_server):
-    async with wire(nats_server) as proxy:
-        made = host(proxy, score, stumble)
-        async with live(made, "reports"), outside(nats_server, "reports") as other:
-            await ready(nats_server)
-            errors = await other.connection.subscribe("live.reports.errors")
-            await other.connection.flush()
-            lost = proxy.catch(b"PUB live.reports.errors")
-            await other.goals(0)
-            await lost.wait()
-            proxy.hang_up()
-            told = json.loads((await errors.next_msg(timeout=30)).data)
-            assert told["payload"]["crew"] == "stumble"
-            await made.stop()
+async def test_a_report_that_cannot_be_stored_is_told_until_it_is(start_nats):
+    server = start_nats()
+    made = host(server, score, stumble)
+    async with live(made, "reports"), outside(server, "reports") as other:
+        await ready(server)
+        stream = other.connection.jetstream()
+        config = (await stream.stream_info("LIVE_REPORTS")).config
+        await stream.delete_stream("LIVE_REPORTS")
+        told = await other.connection.subscribe("live.reports.errors")
+        await other.goals(0)
+        await told.next_msg(timeout=30)
+        await other.actions(1)
+        await stream.add_stream(config)
+        reports = await stream.subscribe("live.reports.errors", ordered_consumer=True)
+        report = json.loads((await reports.next_msg(timeout=30)).data)
+        assert report["payload"]["crew"] == "stumble"
+        await made.stop()
 
 
 async def test_a_runner_that_cannot_begin_says_so(start_nats):
