@@ -32,7 +32,7 @@ async def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--replicas", type=int, choices=[1, 3], default=1)
     options.add_argument("--rate", type=float, default=100, help="events a second")
-    options.add_argument("--lateness-ms", type=int, default=20_000, help="as in a configuration")
+    options.add_argument("--lateness-ms", type=int, default=30_000, help="as in a configuration")
     options.add_argument("--only", default="", help="faults to be chosen from: `kill host,latency`")
     given = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="live-crew-chaos-"))
