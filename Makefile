@@ -63,10 +63,12 @@ SEED ?= 1
 soak: build
 	$(BIN)/python tests/soak.py --seconds $(SECONDS) --seed $(SEED)
 
-## hosts and a server of NATS killed and frozen while events flow: make chaos MINUTES=10 SEED=2
+## hosts and servers of NATS killed, frozen, cut off and misled while events flow; with REPLICAS=3 on a
+## cluster of three: make chaos MINUTES=10 SEED=2
 MINUTES ?= 5
+REPLICAS ?= 1
 chaos: build
-	$(BIN)/python tests/chaos.py --minutes $(MINUTES) --seed $(SEED)
+	$(BIN)/python tests/chaos --minutes $(MINUTES) --seed $(SEED) --replicas $(REPLICAS)
 
 ## formatting, lints, types and walls; warnings are errors
 lint: $(VENV)/ready

@@ -12,7 +12,8 @@
 //! | `runner` | [`Runner`]: does runs for schedulers elsewhere |
 //! | `lane` | runs of one crew on their way in and out |
 //! | `watch` | hears heartbeats, and says when a stream is silent |
-//! | `ticket`, `age` | a run as it travels; how old a message is |
+//! | `ticket` | a run as it travels |
+//! | `age` | [`ServerClock`]: what time it is for the servers |
 
 mod age;
 mod bucket;
@@ -29,6 +30,7 @@ mod ticket;
 mod told;
 mod watch;
 
+pub use age::ServerClock;
 pub use keeper::{Keeper, KeeperHandle, LEASE};
 pub use remote::Elsewhere;
 pub use runner::Runner;

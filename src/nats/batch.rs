@@ -1,9 +1,10 @@
-//! Messages that are stored together or not at all (ADR-50), behind a fence.
+//! Messages that are stored behind a fence: together or not at all (ADR-50), or each by itself.
 
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream::iter};
 use serde::Deserialize;
 
 use super::{Connection, NatsError};
@@ -11,6 +12,8 @@ use super::{Connection, NatsError};
 /// The most messages of one batch: a server takes 1 000, and one may go before them.
 pub(crate) const MAX_BATCH: usize = 999;
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How many messages are on their way at a time.
+const WINDOW: usize = 1_024;
 
 /// One message of a batch.
 #[derive(Debug, Clone)]
@@ -36,11 +39,36 @@ pub struct Fence {
     pub last: u64,
 }
 
+/// Where a message is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Receipt {
+    #[serde(default, rename = "seq")]
+    pub(crate) at: u64,
+    /// A message of that id was there before; this one was not stored.
+    #[serde(default, rename = "duplicate")]
+    pub(crate) is_known: bool,
+}
+
 #[derive(Deserialize)]
 struct Reply {
-    #[serde(default)]
-    seq: u64,
+    #[serde(flatten)]
+    receipt: Receipt,
     error: Option<async_nats::jetstream::Error>,
+}
+
+/// Stores each message by itself, if the fence holds: in their order, none waiting for another.
+pub(crate) async fn store_each(
+    nats: &Connection,
+    stream: &str,
+    fence: &Fence,
+    messages: Vec<Message>,
+) -> Vec<Result<Receipt, NatsError>> {
+    let ask = |message: Message| {
+        let mut headers = headers(&message, stream);
+        guard(&mut headers, Some(fence));
+        ask(nats, message.subject, headers, message.payload)
+    };
+    iter(messages).map(ask).buffered(WINDOW).collect().await
 }
 
 /// Stores the messages in one stream, all or none, if the fence holds; gives their sequences.
@@ -66,7 +94,7 @@ pub async fn store_together(
         for message in messages {
             let mut headers = headers(&message, stream);
             guard(&mut headers, fence.filter(|_| message.after.is_none()));
-            stored.push(ask(nats, message.subject, headers, message.payload).await?);
+            stored.push(ask(nats, message.subject, headers, message.payload).await?.at);
         }
         return Ok(stored);
     }
@@ -81,7 +109,7 @@ pub async fn store_together(
         }
         if at + 1 == count {
             headers.insert("Nats-Batch-Commit", "1");
-            let last = ask(nats, message.subject, headers, message.payload).await?;
+            let last = ask(nats, message.subject, headers, message.payload).await?.at;
             return Ok((0..count as u64).rev().map(|back| last.saturating_sub(back)).collect());
         }
         let sent = nats.client().publish_with_headers(message.subject, headers, message.payload);
@@ -130,7 +158,7 @@ async fn ask(
     subject: String,
     headers: HeaderMap,
     payload: Bytes,
-) -> Result<u64, NatsError> {
+) -> Result<Receipt, NatsError> {
     let doing = format!("a message on `{subject}`");
     let asked = nats.client().request_with_headers(subject, headers, payload);
     let answer = match tokio::time::timeout(TIMEOUT, asked).await {
@@ -144,5 +172,5 @@ async fn ask(
     if let Some(error) = reply.error {
         return Err(NatsError::refused(doing, &error));
     }
-    Ok(reply.seq)
+    Ok(reply.receipt)
 }

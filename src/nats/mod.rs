@@ -27,8 +27,8 @@ mod urls;
 mod version;
 
 pub use address::{Address, SignIn, Tls};
-pub(crate) use batch::MAX_BATCH;
 pub use batch::{Fence, Message, store_together};
+pub(crate) use batch::{MAX_BATCH, Receipt, store_each};
 pub use connect::Connection;
 pub use error::{NatsError, code};
 pub use layout::{Layout, shard_of, subjects};

@@ -15,10 +15,10 @@ use super::{
     summary::Summary,
 };
 use crate::{
-    cluster::{self, Elsewhere, Keeper, Runner, Told},
+    cluster::{self, Elsewhere, Keeper, Runner, ServerClock, Told},
     context::Projection,
     engine::{CrewName, Plan},
-    nats::{Connection, shard_of},
+    nats::{Connection, Layout, shard_of},
     runtime::{Ending, Options, Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
     store::{JetStreamStore, Scope, StoreError},
     transport::{NatsSink, NatsSource},
@@ -51,16 +51,11 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             kept::check(self.context.as_deref(), &nats, self.place.layout.replicas).await?;
         }
         let running = async {
-            if !may_run {
-                return Ok(());
+            let ran = if may_run { self.run_for_others(&nats).await } else { Ok(()) };
+            if ran.is_err() {
+                self.stop.stop(Stop::Abort);
             }
-            let (crews, _) = (self.make)()?;
-            let is_here = |crew: &CrewName| self.place.has(crew);
-            let runner = Runner::open(&nats, &self.plan, crews, is_here, SLOTS).await;
-            let mut runner = runner.map_err(|error| unreachable(&error))?;
-            let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
-            runner.run(&self.stop, Duration::from_micros(grace)).await;
-            Ok(())
+            ran
         };
         let scheduling = async {
             let scheduled =
@@ -78,6 +73,17 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         }
         let (scheduled, ran) = tokio::join!(scheduling, running);
         ran.and(scheduled)
+    }
+
+    /// Does runs that schedulers elsewhere want done.
+    async fn run_for_others(&self, nats: &Connection) -> Result<(), RuntimeError> {
+        let (crews, _) = (self.make)()?;
+        let is_here = |crew: &CrewName| self.place.has(crew);
+        let runner = Runner::open(nats, &self.plan, crews, is_here, SLOTS).await;
+        let mut runner = runner.map_err(|error| unreachable(&error))?;
+        let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
+        runner.run(&self.stop, Duration::from_micros(grace)).await;
+        Ok(())
     }
 
     /// Until it is stopped.
@@ -114,6 +120,9 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                 Some((scope, ended)) = running.next(), if !running.is_empty() => {
                     switches.retain(|(other, _)| *other != scope);
                     match ended {
+                        Ok(summary) if stop.is_none() => {
+                            whole = whole.and(Summary::passed_on(summary));
+                        }
                         Ok(summary) => whole = whole.and(summary),
                         Err(error) if stop.is_none() && may_pass(&error) => {
                             tracing::warn!(?scope, %error, "a part is given up, and tried for again");
@@ -176,7 +185,10 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         let crews = Elsewhere::open(&nats, &self.plan, scope, store.term(), crews, is_here).await;
         let crews = crews.map_err(|error| unreachable(&error))?;
         output.nats = Some(NatsSink::new(nats.clone(), false));
-        let clock = SystemClock::new();
+        // Events have the servers' time. By a clock of its own that is wrong this host would close
+        // slices long before or after it, or refuse what is new.
+        let clock = ServerClock::read(&nats, Layout::LOG).await;
+        let clock = SystemClock::starting_at(clock.map_err(|error| unreachable(&error))?.now());
         let (plan, options) = (Arc::clone(&self.plan), self.options.clone());
         let grace = options.grace;
         let limits = plan.settings.limits.clone();

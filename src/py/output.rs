@@ -110,9 +110,9 @@ impl Sink for Output {
         if let Some(file) = &mut self.file {
             file.flush().await?;
         }
-        match &mut self.nats {
-            Some(nats) => nats.flush().await,
-            None => Ok(()),
+        if let Some(nats) = &mut self.nats {
+            nats.flush().await?;
         }
+        Ok(())
     }
 }

@@ -65,6 +65,13 @@ impl Summary {
         Self { ending, counters: Counters::default(), streams, unsaved: 0, too_fast: 0 }
     }
 
+    /// That of a part which was handed over or lost: it goes on elsewhere, or here later, and how it
+    /// ended here says nothing of how the session does.
+    pub(super) fn passed_on(mut self) -> Self {
+        self.ending = Ending::Drained;
+        self
+    }
+
     /// Both, where each is about streams of its own.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.counters.add(&other.counters);

@@ -40,6 +40,10 @@ pub struct Runtime<S, K, C, T> {
     /// Events in streams that wait for runs.
     pub(super) busy_events: usize,
     pub(super) last_cursor: Option<u64>,
+    /// Up to where it is known that all events are in the journals.
+    pub(super) settled: Option<u64>,
+    /// Up to where streams may have events in their journals that the source delivers again.
+    pub(super) known_to: Option<u64>,
     pub(super) acked: Option<u64>,
     pub(super) under_way: usize,
     /// Room to encode in, used again.
@@ -107,6 +111,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             held: BTreeSet::new(),
             busy_events: 0,
             last_cursor: None,
+            settled: None,
+            known_to: None,
             acked: None,
             under_way: 0,
             scratch: Scratch::default(),
@@ -121,7 +127,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let source = &runtime.options.source;
         let same = |stream: &&Stream| source.is_none() || stream.header.source == *source;
         let streams = runtime.streams.iter().filter(same);
-        runtime.last_cursor = streams.filter_map(|stream| stream.engine.cursor()).max();
+        runtime.known_to = streams.filter_map(|stream| stream.engine.cursor()).max();
+        let settled = runtime.store.settled();
+        runtime.last_cursor =
+            runtime.known_to.map(|to| settled.map_or(to, |settled| settled.min(to)));
+        runtime.settled = runtime.last_cursor;
         Ok(runtime)
     }
 

@@ -6,11 +6,21 @@ use super::{Clock, Crews, Runtime, RuntimeError, ingress, rates::Allowance, stre
 use crate::{
     engine::{Engine, Event, Input, StreamId, Timestamp},
     store::Store,
-    transport::{DeadLetter, Delivery, Outgoing, Sink},
+    transport::{Cursor, DeadLetter, Delivery, Outgoing, Sink},
     wire::{self, Header},
 };
 
 impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
+    /// Whether an event is in the journal of its stream: after a crash a source may deliver some
+    /// again, because others that came before them are not.
+    fn has_journaled(&self, stream: &StreamId, cursor: Cursor) -> bool {
+        if self.known_to < Some(cursor.0) {
+            return false;
+        }
+        let stream = self.by_name.get(stream).map(|&ix| &self.streams[ix]);
+        stream.is_some_and(|stream| stream.engine.cursor() >= Some(cursor.0))
+    }
+
     pub(super) async fn take_deliveries(
         &mut self,
         now: Timestamp,
@@ -27,6 +37,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     continue;
                 }
             };
+            if self.has_journaled(&stream, cursor) {
+                continue;
+            }
             let settings = &self.plan.settings;
             let checked = ingress::check(&event, &settings.limits, &self.options.acceptance, now);
             wire::redact_event(&mut event, &settings.redact.payload);

@@ -56,11 +56,12 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         }
         let riders = if self.store.carries() { self.riders(&touched).await? } else { Vec::new() };
         if !frames.is_empty() || !riders.is_empty() {
-            let numbers = self.store.append_with(frames, riders).await?;
+            let numbers = self.store.append_with(frames, riders, self.settled).await?;
             for (ix, number) in owners.into_iter().zip(numbers) {
                 self.streams[ix].last_frame = number;
             }
         }
+        self.settled = self.last_cursor;
         for &ix in &touched {
             self.update_wakeup(ix);
             if self.is_snapshot_due(&self.streams[ix]) {

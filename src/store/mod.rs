@@ -149,14 +149,22 @@ pub trait Store: Send {
     }
 
     /// Appends the frames and sends the messages, in one step where there is room for it; else
-    /// the messages follow, and [`unsent`](Self::unsent) finds what a crash left out.
+    /// the messages follow, and [`unsent`](Self::unsent) finds what a crash left out. `settled`
+    /// is up to where the events of the source were in the journals before.
     fn append_with(
         &mut self,
         frames: Vec<Frame>,
         riders: Vec<Rider>,
+        _settled: Option<u64>,
     ) -> impl Future<Output = Result<Vec<u64>, StoreError>> + Send {
         debug_assert!(riders.is_empty(), "ask `carries` first");
         self.append(frames)
+    }
+
+    /// Up to where all events of the source are in the journals, where that may be less far than
+    /// the furthest of them: an append that broke off is then no append of all or none.
+    fn settled(&self) -> Option<u64> {
+        None
     }
 
     /// Which of the messages were not sent; for a journal that is taken up again.

@@ -2,16 +2,20 @@
 //! fence that falls when another scheduler takes over.
 //!
 //! Frames are messages on `live.<stream>.journal`; what is needed to find one is in its headers.
-//! A frame and the actions that follow from it are stored in one atomic batch where the server
-//! has them (2.12 and later); before that one after the other, the frame first.
+//! Where servers keep several copies, a frame and the actions that follow from it are stored in
+//! one atomic batch (2.12 and later). Else one after the other, the frame first.
 
 mod frames;
 mod read;
+mod send;
 mod snapshots;
 mod tag;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
@@ -76,8 +80,8 @@ pub struct JetStreamStore {
     known: BTreeMap<StreamId, Known>,
     /// Streams whose last write came through without saying where it is.
     forgotten: BTreeSet<StreamId>,
-    /// Whether all streams of the scope are known.
-    is_listed: bool,
+    /// When all streams of the scope were looked up.
+    listed: Option<Instant>,
     journal: String,
 }
 
@@ -91,6 +95,8 @@ struct Known {
     snapshots: BTreeMap<u64, (u64, SnapshotTag)>,
     /// Where the last page ended.
     reading: Option<(Link, u64)>,
+    /// When it was last known where the journal ends.
+    seen: Option<Instant>,
 }
 
 impl JetStreamStore {
@@ -106,7 +112,7 @@ impl JetStreamStore {
             fence: None,
             known: BTreeMap::new(),
             forgotten: BTreeSet::new(),
-            is_listed: false,
+            listed: None,
             journal,
         })
     }
@@ -138,6 +144,11 @@ impl JetStreamStore {
         self.fence.as_ref().map_or(0, |fence| fence.last)
     }
 
+    /// How many servers keep what is written.
+    fn copies(&self) -> usize {
+        self.log.cached_info().config.num_replicas
+    }
+
     /// What an error of a write means.
     fn wrote(&self, error: NatsError) -> StoreError {
         match error.code() {
@@ -164,7 +175,7 @@ fn failed(journal: &str, doing: &'static str, error: NatsError) -> StoreError {
 
 impl Store for JetStreamStore {
     async fn append(&mut self, frames: Vec<Frame>) -> Result<Vec<u64>, StoreError> {
-        self.write_frames(frames, Vec::new()).await
+        self.write_frames(frames, Vec::new(), None).await
     }
 
     fn carries(&self) -> bool {
@@ -175,8 +186,13 @@ impl Store for JetStreamStore {
         &mut self,
         frames: Vec<Frame>,
         riders: Vec<Rider>,
+        settled: Option<u64>,
     ) -> Result<Vec<u64>, StoreError> {
-        self.write_frames(frames, riders).await
+        self.write_frames(frames, riders, settled).await
+    }
+
+    fn settled(&self) -> Option<u64> {
+        Self::settled(self)
     }
 
     async fn unsent(&mut self, riders: Vec<Rider>) -> Result<Vec<Rider>, StoreError> {

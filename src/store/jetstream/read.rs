@@ -1,6 +1,10 @@
 //! Finding out what there is.
 
-use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use async_nats::jetstream::{consumer::DeliverPolicy, stream::Stream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -67,7 +71,7 @@ impl JetStreamStore {
 
     /// Makes sure that it is known what there is of a stream.
     pub(super) async fn learn(&mut self, stream: &StreamId) -> Result<(), StoreError> {
-        if !self.is_listed {
+        if self.listed.is_none() {
             self.list().await?;
         }
         if self.forgotten.contains(stream) {
@@ -75,19 +79,22 @@ impl JetStreamStore {
             self.known.extend(found);
             self.forgotten.remove(stream);
         }
-        self.known.entry(stream.clone()).or_default();
+        let seen = self.listed;
+        let unknown = || Known { seen, ..Known::default() };
+        self.known.entry(stream.clone()).or_insert_with(unknown);
         Ok(())
     }
 
     pub(super) async fn list(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
         // A writer knows what it wrote; a reader looks again each time.
-        if !(self.is_listed && self.fence.is_some()) {
+        if self.listed.is_none() || self.fence.is_none() {
+            let now = Instant::now();
             let only = match &self.scope {
                 Scope::Stream(stream) => Some(stream.clone()),
                 Scope::All | Scope::Shard { .. } => None,
             };
             self.known = self.look_up(only.as_ref()).await?;
-            self.is_listed = true;
+            self.listed = Some(now);
         }
         let mut all = Vec::new();
         for (stream, known) in &self.known {
@@ -103,6 +110,7 @@ impl JetStreamStore {
         &self,
         only: Option<&StreamId>,
     ) -> Result<BTreeMap<StreamId, Known>, StoreError> {
+        let now = Instant::now();
         let mut seen = Seen { scope: &self.scope, known: BTreeMap::new(), broken: None };
         if let Some(stream) = only {
             // Any server may answer a scan; the last frame is asked of the one that leads.
@@ -123,6 +131,9 @@ impl JetStreamStore {
             return Err(self.corrupt(&stream, None, &why));
         }
         self.find_bases(&mut known).await?;
+        for known in known.values_mut() {
+            known.seen = Some(now);
+        }
         Ok(known)
     }
 
@@ -135,8 +146,9 @@ impl JetStreamStore {
         from: DeliverPolicy,
         mut each: impl FnMut(&Stored),
     ) -> Result<(), StoreError> {
-        let term = self.fence.as_ref().map(|fence| fence.subject.clone());
-        let taken_over = self.fence.as_ref().map_or(0, |fence| fence.last);
+        let fence = self.fence.as_ref().filter(|_| self.copies() > 1);
+        let term = fence.map(|fence| fence.subject.clone());
+        let taken_over = fence.map_or(0, |fence| fence.last);
         for tries in 1..=TRIES {
             let wanted = Wanted {
                 subjects: subjects.iter().cloned().chain(term.clone()).collect(),

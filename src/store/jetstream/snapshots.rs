@@ -32,11 +32,10 @@ impl JetStreamStore {
         let sum = checksum("snapshot", &[stream.as_str().as_bytes(), &body]);
         let bytes = body.len() as u64;
         let tag = SnapshotTag { frame, frame_at, slice, bytes, sum };
-        let mut messages = Vec::new();
         let subject = subjects::snapshots(stream);
         // Content alone is no id: the same state may be written again after another one.
         let id = format!("{stream}-s-{after}-{}-{}", hex(&sum), self.nats.client().new_inbox());
-        self.parts(&subject, &id, (SNAPSHOT, tag.write()), &body, None, &mut messages);
+        let messages = self.parts(&subject, &id, (SNAPSHOT, tag.write()), &body);
         let sent = store_together(&self.nats, Layout::LOG, self.fence.as_ref(), messages).await;
         let stored = sent.map_err(|error| self.wrote(error))?;
         let at = stored.last().copied().unwrap_or(0);

@@ -20,6 +20,8 @@ pub(super) struct FrameTag {
     pub(super) marks: u64,
     /// The last slice committed up to here.
     pub(super) last_slice: Option<Slice>,
+    /// What its source delivered up to here was in the journals of the shard before this frame.
+    pub(super) settled: Option<u64>,
 }
 
 /// A snapshot without its body.
@@ -37,9 +39,11 @@ pub(super) struct SnapshotTag {
 impl FrameTag {
     pub(super) fn write(&self) -> String {
         let Link { seq, marks, bytes, sum } = self.link;
-        let slice = self.last_slice.map_or_else(|| "-".to_owned(), |slice| slice.0.to_string());
+        let or_none = |number: Option<String>| number.unwrap_or_else(|| "-".to_owned());
+        let slice = or_none(self.last_slice.map(|slice| slice.0.to_string()));
+        let settled = or_none(self.settled.map(|cursor| cursor.to_string()));
         let (at, records, own) = (self.at.micros(), self.records, self.marks);
-        format!("{seq} {marks} {bytes} {} {at} {records} {own} {slice}", hex(&sum))
+        format!("{seq} {marks} {bytes} {} {at} {records} {own} {slice} {settled}", hex(&sum))
     }
 
     pub(super) fn read(text: &str) -> Option<Self> {
@@ -63,6 +67,10 @@ impl FrameTag {
             last_slice: match next()? {
                 "-" => None,
                 slice => Some(Slice(slice.parse().ok()?)),
+            },
+            settled: match next()? {
+                "-" => None,
+                cursor => Some(cursor.parse().ok()?),
             },
         })
     }
@@ -112,9 +120,10 @@ mod tests {
     fn tags_come_back() {
         let link = Link { seq: 3, marks: 9, bytes: 512, sum: [0xa7; 16] };
         let at = Timestamp::from_micros(-7).unwrap();
-        let frame = FrameTag { link, at, records: 4, marks: 2, last_slice: Some(Slice(-1)) };
+        let (last_slice, settled) = (Some(Slice(-1)), Some(70));
+        let frame = FrameTag { link, at, records: 4, marks: 2, last_slice, settled };
         assert_eq!(FrameTag::read(&frame.write()), Some(frame.clone()));
-        let none = FrameTag { last_slice: None, ..frame.clone() };
+        let none = FrameTag { last_slice: None, settled: None, ..frame.clone() };
         assert_eq!(FrameTag::read(&none.write()), Some(none));
         let snapshot = SnapshotTag { frame, frame_at: 77, slice: Slice(5), bytes: 6, sum: [1; 16] };
         assert_eq!(SnapshotTag::read(&snapshot.write()), Some(snapshot.clone()));

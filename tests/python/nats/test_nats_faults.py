@@ -1,0 +1,230 @@
+"""What goes wrong around hosts: networks, clocks, disks, clients. `make chaos` has it by the hour.
+
+After each fault every event is answered, each once, and the journal is sound.
+"""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from nats_clock import wrong_clock
+from nats_hosts import comment, host, is_sound, live, outside, ready, score
+from nats_proxy import Proxy
+
+import nats
+from live_crew import event_handler
+from live_crew.errors import TransportError
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@asynccontextmanager
+async def wire(server):
+    made = await Proxy.start(server.url)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def answered_once(server, stream, goals):
+    """Waits until every goal is answered, and sees that none was twice."""
+    async with outside(server, stream) as other:
+        await other.actions(goals)
+        assert await other.counted() == Counter(range(goals))
+
+
+@pytest.mark.parametrize("fault", ["cut off", "dead", "ten seconds behind"])
+async def test_another_host_goes_on_for_one_whose_network_fails(nats_server, fault):
+    stream = fault.replace(" ", "_")
+    async with wire(nats_server) as proxy:
+        one, standby = host(proxy, score), host(nats_server, score)
+        async with live(one, stream), outside(nats_server, stream) as other:
+            await ready(nats_server)
+            await other.goals(*range(5))
+            await other.actions(5)
+            async with live(standby, stream):
+                if fault == "cut off":
+                    proxy.cut()
+                elif fault == "dead":
+                    proxy.go_dead()
+                else:
+                    proxy.delay_s = 10
+                await other.goals(*range(5, 10))
+                await other.actions(10)
+                # What the first one wanted to write meanwhile is refused when it arrives.
+                proxy.mend()
+                proxy.hang_up()
+                await other.goals(*range(10, 15))
+                await answered_once(nats_server, stream, 15)
+                await standby.stop()
+            # Nobody else is there now.
+            await other.goals(*range(15, 20))
+            await answered_once(nats_server, stream, 20)
+            result = await one.stop()
+    assert result.context[stream] == {"score": {"home": 20}}
+    assert is_sound(standby, stream)
+
+
+@pytest.mark.parametrize("moment", ["before it has all of it", "before its answer is heard"])
+async def test_a_server_is_killed_in_the_middle_of_a_commit(start_nats, moment):
+    server = start_nats()
+    async with wire(server) as proxy:
+        made = host(proxy, score)
+        async with live(made, "commit"):
+            await ready(server)
+            async with outside(server, "commit") as other:
+                await other.goals(0)
+                await other.actions(1)
+                is_stored = moment == "before its answer is heard"
+                what = b'"batch":' if is_stored else b"Nats-Batch-Commit"
+                caught = proxy.catch(what, answer=is_stored)
+                await other.goals(1)
+                await caught.wait()
+            server.kill()
+            again = await asyncio.to_thread(start_nats, folder=server.folder, port=server.port)
+            proxy.hang_up()
+            async with outside(again, "commit") as other:
+                await other.goals(2)
+            await answered_once(again, "commit", 3)
+            result = await made.stop()
+            assert result.context["commit"] == {"score": {"home": 3}}
+            # Beside this loop, in which the proxy is.
+            assert await asyncio.to_thread(is_sound, made, "commit")
+
+
+async def test_a_client_that_is_not_sure_sends_events_again(nats_server):
+    made = host(nats_server, score)
+    async with live(made, "unsure"):
+        await ready(nats_server)
+        for _ in range(3):
+            async with outside(nats_server, "unsure") as other:
+                await other.goals(*range(5), *range(5))
+        async with outside(nats_server, "unsure") as other:
+            await other.goals(5)
+        await answered_once(nats_server, "unsure", 6)
+        result = await made.stop()
+    assert result.context["unsure"] == {"score": {"home": 6}}
+
+
+async def test_runs_that_are_handed_to_two_runners_are_answered_once(nats_server):
+    scheduler = host(nats_server, transport={"role": "scheduler"})
+    async with live(scheduler, "again", {"score"}), outside(nats_server, "again") as other:
+        await ready(nats_server)
+        stream = other.connection.jetstream()
+        runs = "live.again.slice.*.comment.ready"
+        await other.goals(*range(5))
+        await other.actions(5)
+        await stream.add_consumer("LIVE_RUNS", durable_name="thief", filter_subject=runs)
+        thief = await stream.pull_subscribe_bind("thief", stream="LIVE_RUNS")
+        for run in await thief.fetch(5, timeout=10):
+            headers = {name: what for name, what in run.headers.items() if name != "Nats-Msg-Id"}
+            await stream.publish(run.subject, run.data, headers=headers)
+        # They are here twice, with runners of two hosts to take them.
+        one, two = (host(nats_server, comment, transport={"role": "runner"}) for _ in range(2))
+        async with live(one, "again"), live(two, "again"):
+            await other.goals(*range(5, 10))
+            await other.actions(10, "said")
+            await scheduler.stop()
+        assert await other.counted("said") == Counter(range(10))
+    assert is_sound(scheduler, "again")
+
+
+async def test_a_server_whose_disk_is_full_for_a_while(start_nats):
+    server = start_nats(jetstream="max_file_store: 8MB")
+    made = host(server, score)
+    async with live(made, "full"), outside(server, "full") as other:
+        await ready(server)
+        await other.goals(*range(5))
+        await other.actions(5)
+        stream = other.connection.jetstream()
+        await stream.add_stream(name="FILLER", subjects=["filler"])
+        for size in (1 << 16, 1 << 4):
+            with suppress(nats.js.errors.APIError):
+                while True:
+                    await stream.publish("filler", bytes(size))
+        with pytest.raises(nats.js.errors.APIError):
+            await other.goals(5)
+        # Not even a lease can be renewed: the host gives up what it has, and tries for it.
+        leases = await other.connection.subscribe("$KV.live_lease.>")
+        for _ in range(4):
+            await leases.next_msg(timeout=30)
+        await stream.delete_stream("FILLER")
+        await other.goals(*range(5, 10))
+        await answered_once(server, "full", 10)
+        result = await made.stop()
+    assert result.context["full"] == {"score": {"home": 10}}
+    assert is_sound(made, "full")
+
+
+def run(folder, server, off_s):
+    """A host as a process, whose clock is wrong."""
+    section = f"transport: {{kind: nats, url: '{server.url}', lease_s: 1, shards: 2}}\n"
+    (folder / "live_crew_config.yaml").write_text("slice_ms: 50\n" + section)
+    env = wrong_clock(folder, off_s)
+    env["PYTHONPATH"] = ":".join([*sys.path, env.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "live_crew", "run", "-s", "hours", "--handlers", "nats_hosts"]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="has no `cc`")
+async def test_hosts_with_wrong_clocks_take_turns(nats_server, tmp_path):
+    for turn, off_s in enumerate([3_600, -3_600]):
+        wrong = run(tmp_path, nats_server, off_s)
+        try:
+            await ready(nats_server)
+            async with outside(nats_server, "hours") as other:
+                await other.goals(*range(5 * turn, 5 * turn + 5))
+                await other.actions(5 * turn + 5)
+        finally:
+            wrong.kill()
+            wrong.wait()
+    made = host(nats_server)
+    async with live(made, "hours"):
+        async with outside(nats_server, "hours") as other:
+            await other.goals(*range(10, 15))
+        await answered_once(nats_server, "hours", 15)
+        result = await made.stop()
+    assert result.context["hours"] == {"score": {"home": 15}}
+    assert is_sound(made, "hours")
+
+
+@event_handler("goal")
+def stumble(event):
+    raise ValueError(event.payload["n"])
+
+
+async def test_a_report_that_is_lost_on_its_way_is_sent_again(nats_server):
+    async with wire(nats_server) as proxy:
+        made = host(proxy, score, stumble)
+        async with live(made, "reports"), outside(nats_server, "reports") as other:
+            await ready(nats_server)
+            errors = await other.connection.subscribe("live.reports.errors")
+            await other.connection.flush()
+            lost = proxy.catch(b"PUB live.reports.errors")
+            await other.goals(0)
+            await lost.wait()
+            proxy.hang_up()
+            told = json.loads((await errors.next_msg(timeout=30)).data)
+            assert told["payload"]["crew"] == "stumble"
+            await made.stop()
+
+
+async def test_a_runner_that_cannot_begin_says_so(start_nats):
+    server = start_nats()
+    async with live(host(server, comment), "begun"), outside(server, "begun") as other:
+        await ready(server)
+        stream = other.connection.jetstream()
+        await stream.add_consumer("LIVE_RUNS", durable_name="run-score", ack_policy="none")
+    runner = host(server, score, transport={"role": "runner"})
+    async with live(runner, "begun") as running:
+        with pytest.raises(TransportError, match="run-score"):
+            await asyncio.wait_for(running, 20)
