@@ -2,7 +2,7 @@
 
 python benches/python/jetstream.py               # everything (`make bench-python`)
 python benches/python/jetstream.py --quick       # a tenth of the events, one round
-python benches/python/jetstream.py --beat 600    # keep the beat for ten minutes
+python benches/python/jetstream.py --part beat --beat 600   # ten minutes of the beat alone
 python benches/python/jetstream.py --pipe PATH   # the peer in Rust, if cargo is not to build it
 """
 
@@ -25,6 +25,7 @@ HOME = HERE.parents[1]
 REFERENCE = 139_000
 ALONE = 1
 MANY = 16
+PARTS = ("throughput", "contexts", "latency", "beat", "streams")
 
 
 def build_pipe():
@@ -76,21 +77,27 @@ def line(label, figure, slower, ratios=(), goal=None):
     )
 
 
-def throughput(pipe, url, scale, times):
-    """A backlog: read, handled, its actions stored."""
-    n, few = 60_000 // scale, 10_000 // scale
-    fill(url, n, ALONE)
-    plan = [("rust:stream", n), ("rust:fetch", n), ("live_crew", n), ("live_crew_arrival", n)]
-    plan.append(("nats_py", n // 2))
-    if importlib.util.find_spec("faststream"):
-        plan.append(("faststream", few))
-    got = rounds(pipe, url, plan, times)
-    raw = got["rust:stream"]
+def calibrate(raw):
+    """How many times slower this machine is than the one the goals were set on."""
     slower = REFERENCE / raw[0]
     print(
         f"calibrated by the pipe in Rust: {raw[0]:,.0f} /s here, {REFERENCE:,} /s where the goals "
         f"were set; this machine is {slower:.2f} x slower now"
     )
+    return slower
+
+
+def throughput(pipe, url, scale, times):
+    """A backlog: read, handled, its actions stored."""
+    n, few = 60_000 // scale, 10_000 // scale
+    fill(url, n, ALONE)
+    plan = [("rust:stream", n), ("rust:fetch", n), ("live_crew", n), ("live_crew_arrival", n)]
+    plan.append(("nats_py", n // 3))
+    if importlib.util.find_spec("faststream"):
+        plan.append(("faststream", few))
+    got = rounds(pipe, url, plan, times)
+    raw = got["rust:stream"]
+    slower = calibrate(raw)
     print(
         f"a backlog of {n:,} events in one stream: read, handled, actions stored and acknowledged"
     )
@@ -113,6 +120,12 @@ def throughput(pipe, url, scale, times):
     line("async-nats in Rust, stream of pulls", got["rust:stream"], slower)
     line("live-crew", got["live_crew"], slower, [("raw", got["rust:stream"], 0.7)])
     return slower
+
+
+def pace(pipe, url, times):
+    """The calibration alone."""
+    fill(url, 30_000, ALONE)
+    return calibrate(rounds(pipe, url, [("rust:stream", 30_000)], times)["rust:stream"])
 
 
 def contexts(pipe, url, scale, times, slower):
@@ -191,16 +204,23 @@ def main():
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--quick", action="store_true")
     asked.add_argument("--pipe")
+    asked.add_argument("--part", choices=PARTS)
     asked.add_argument("--beat", type=int, metavar="SECONDS", help="600 is the long form")
     asked = asked.parse_args()
     scale, times = (10, 1) if asked.quick else (1, 3)
     pipe = asked.pipe or build_pipe()
     with server() as (url, _):
-        slower = throughput(pipe, url, scale, times)
-        contexts(pipe, url, scale, times, slower)
-        latency(url, scale, times, slower)
-        beat(url, asked.beat or (5 if asked.quick else 20), slower)
-        streams(url, 10_000 // scale)
+        is_asked = lambda part: asked.part in (None, part)  # noqa: E731
+        whole = is_asked("throughput")
+        slower = throughput(pipe, url, scale, times) if whole else pace(pipe, url, times)
+        if is_asked("contexts"):
+            contexts(pipe, url, scale, times, slower)
+        if is_asked("latency"):
+            latency(url, scale, times, slower)
+        if is_asked("beat"):
+            beat(url, asked.beat or (5 if asked.quick else 20), slower)
+        if is_asked("streams"):
+            streams(url, 10_000 // scale)
 
 
 if __name__ == "__main__":
