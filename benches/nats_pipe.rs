@@ -43,7 +43,7 @@ fn main() {
     let seconds = tokio.block_on(async {
         match form.as_str() {
             "stream" | "fetch" => pipe(url, count, form == "stream").await,
-            "contexts" | "contexts_one_by_one" => contexts(url, count, form == "contexts").await,
+            "contexts" | "contexts_together" => contexts(url, count, form != "contexts").await,
             other => panic!("no form `{other}`"),
         }
     });
@@ -118,11 +118,11 @@ fn greet(body: &[u8]) -> Bytes {
 }
 
 /// Writes contexts of 256 streams again and again, each only if nobody wrote it in between.
-async fn contexts(url: &str, count: usize, in_batches: bool) -> f64 {
+async fn contexts(url: &str, count: usize, are_together: bool) -> f64 {
     let address = Address { servers: vec![url.to_owned()], ..Address::default() };
     let nats = Connection::open(&address).await.unwrap();
     let store = JetStreamContext::open(nats, 1).await.unwrap();
-    let mut store = if in_batches { store } else { store.one_by_one() };
+    let mut store = if are_together { store.together() } else { store };
     let context = Bytes::from(vec![b'7'; 196]);
     let kept = |round: usize| {
         let slice = Slice(round.try_into().unwrap());

@@ -2,7 +2,7 @@
 
 python benches/python/jetstream.py               # everything (`make bench-python`)
 python benches/python/jetstream.py --quick       # a tenth of the events, one round
-python benches/python/jetstream.py --beat 600    # keep the beat for ten minutes
+python benches/python/jetstream.py --part beat --beat 600   # ten minutes of the beat alone
 python benches/python/jetstream.py --pipe PATH   # the peer in Rust, if cargo is not to build it
 """
 
@@ -25,6 +25,7 @@ HOME = HERE.parents[1]
 REFERENCE = 139_000
 ALONE = 1
 MANY = 16
+PARTS = ("throughput", "contexts", "latency", "beat", "streams")
 
 
 def build_pipe():
@@ -76,21 +77,27 @@ def line(label, figure, slower, ratios=(), goal=None):
     )
 
 
-def throughput(pipe, url, scale, times):
-    """A backlog: read, handled, its actions stored."""
-    n, few = 60_000 // scale, 10_000 // scale
-    fill(url, n, ALONE)
-    plan = [("rust:stream", n), ("rust:fetch", n), ("live_crew", n), ("live_crew_arrival", n)]
-    plan.append(("nats_py", n // 2))
-    if importlib.util.find_spec("faststream"):
-        plan.append(("faststream", few))
-    got = rounds(pipe, url, plan, times)
-    raw = got["rust:stream"]
+def calibrate(raw):
+    """How many times slower this machine is than the one the goals were set on."""
     slower = REFERENCE / raw[0]
     print(
         f"calibrated by the pipe in Rust: {raw[0]:,.0f} /s here, {REFERENCE:,} /s where the goals "
         f"were set; this machine is {slower:.2f} x slower now"
     )
+    return slower
+
+
+def throughput(pipe, url, scale, times):
+    """A backlog: read, handled, its actions stored."""
+    n, few = 60_000 // scale, 10_000 // scale
+    fill(url, n, ALONE)
+    plan = [("rust:stream", n), ("rust:fetch", n), ("live_crew", n), ("live_crew_arrival", n)]
+    plan.append(("nats_py", n // 3))
+    if importlib.util.find_spec("faststream"):
+        plan.append(("faststream", few))
+    got = rounds(pipe, url, plan, times)
+    raw = got["rust:stream"]
+    slower = calibrate(raw)
     print(
         f"a backlog of {n:,} events in one stream: read, handled, actions stored and acknowledged"
     )
@@ -115,13 +122,19 @@ def throughput(pipe, url, scale, times):
     return slower
 
 
+def pace(pipe, url, times):
+    """The calibration alone."""
+    fill(url, 30_000, ALONE)
+    return calibrate(rounds(pipe, url, [("rust:stream", 30_000)], times)["rust:stream"])
+
+
 def contexts(pipe, url, scale, times, slower):
     """Contexts of 256 streams, written in parallel, each only if nobody wrote it meanwhile."""
     n = 76_800 // scale
-    got = rounds(pipe, url, [("rust:contexts", n), ("rust:contexts_one_by_one", n)], times)
+    got = rounds(pipe, url, [("rust:contexts", n), ("rust:contexts_together", n)], times)
     print("contexts kept in JetStream, 256 streams in parallel, compare and set")
     line("as live-crew writes them", got["rust:contexts"], slower, goal=(">=", 80_000, "/s"))
-    line("each for itself", got["rust:contexts_one_by_one"], slower)
+    line("in atomic batches", got["rust:contexts_together"], slower)
 
 
 def watch(url, program, *args):
@@ -191,16 +204,23 @@ def main():
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--quick", action="store_true")
     asked.add_argument("--pipe")
+    asked.add_argument("--part", choices=PARTS)
     asked.add_argument("--beat", type=int, metavar="SECONDS", help="600 is the long form")
     asked = asked.parse_args()
     scale, times = (10, 1) if asked.quick else (1, 3)
     pipe = asked.pipe or build_pipe()
     with server() as (url, _):
-        slower = throughput(pipe, url, scale, times)
-        contexts(pipe, url, scale, times, slower)
-        latency(url, scale, times, slower)
-        beat(url, asked.beat or (5 if asked.quick else 20), slower)
-        streams(url, 10_000 // scale)
+        is_asked = lambda part: asked.part in (None, part)  # noqa: E731
+        whole = is_asked("throughput")
+        slower = throughput(pipe, url, scale, times) if whole else pace(pipe, url, times)
+        if is_asked("contexts"):
+            contexts(pipe, url, scale, times, slower)
+        if is_asked("latency"):
+            latency(url, scale, times, slower)
+        if is_asked("beat"):
+            beat(url, asked.beat or (5 if asked.quick else 20), slower)
+        if is_asked("streams"):
+            streams(url, 10_000 // scale)
 
 
 if __name__ == "__main__":

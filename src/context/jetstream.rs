@@ -1,17 +1,21 @@
 //! Contexts in a bucket of JetStream, which any client of NATS reads:
 //! `nats kv get live_ctx match-1` gives the JSON. Slice and writer are in its headers.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    error::Error as _,
+    time::Duration,
+};
 
 use async_nats::{
     HeaderMap, HeaderValue,
     jetstream::{
-        context::{CreateStreamErrorKind, GetStreamErrorKind},
+        context::{CreateStreamErrorKind, GetStreamErrorKind, PublishAckFuture, PublishError},
         stream::{Config, DiscardPolicy, LastRawMessageErrorKind, StorageType, Stream},
     },
 };
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{ContextError, ContextStore, Kept, Verdict, judge, newest};
 use crate::{
@@ -26,6 +30,7 @@ const STREAM: &str = "KV_live_ctx";
 const SLICE: &str = "Live-Slice";
 const WRITER: &str = "Live-Writer";
 const OPERATION: &str = "KV-Operation";
+const LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 
 /// Keys in one atomic batch, and questions under way at a time.
 const BATCH: usize = 500;
@@ -38,14 +43,15 @@ const ATTEMPTS: u32 = 8;
 /// Keeps contexts in a JetStream bucket.
 ///
 /// Every write names the message it follows, so one that was overtaken is refused by the server,
-/// also when it arrives long after it was given up. Up to 500 streams of one save are stored
-/// together; on servers before 2.12, and in buckets that take no batches, one by one.
+/// also when it arrives long after it was given up. Where there are several copies of the bucket, up
+/// to 500 streams of one save are stored together; elsewhere each for itself, none waiting for
+/// another.
 #[derive(Debug)]
 pub struct JetStreamContext {
     nats: Connection,
     place: String,
     bucket: Stream<()>,
-    /// Whether the bucket takes batches: one that somebody else made may not.
+    /// Whether batches are worth it.
     has_batches: bool,
     /// The last message of each key, as far as it is known here.
     last: BTreeMap<StreamId, Last>,
@@ -70,6 +76,12 @@ impl JetStreamContext {
         let bucket = bucket
             .map_err(|error| at(&NatsError::unanswered(format!("bucket `{BUCKET}`"), error)))?;
         Ok(Self { nats, place, bucket, has_batches, last: BTreeMap::new() })
+    }
+
+    /// Saves keys together even where that takes longer.
+    #[must_use]
+    pub fn together(self) -> Self {
+        Self { has_batches: true, ..self }
     }
 
     /// Saves keys one by one even if the bucket takes batches, as with servers before 2.12.
@@ -145,25 +157,23 @@ impl JetStreamContext {
             }
             return Ok(());
         }
-        let nats = &self.nats;
-        let stores = writes.iter().map(|one| {
-            let message = self.message(one);
-            async move {
-                let seqs = store_together(nats, STREAM, None, vec![message]).await?;
-                Ok::<_, NatsError>(note(one, seqs[0]))
+        let (mut acks, mut known, mut failed) = (VecDeque::new(), Vec::new(), None);
+        // Every one is waited for: one that is not may be stored all the same.
+        for &one in writes {
+            if acks.len() == UNDER_WAY {
+                take_ack(&mut acks, &mut known, &mut failed).await;
             }
-        });
-        let stores: Vec<_> = stores.collect();
-        let mut answers = stream::iter(stores).buffer_unordered(UNDER_WAY);
-        let (mut known, mut failed) = (Vec::new(), None);
-        // Every one is waited for: one that is dropped may be stored all the same.
-        while let Some(one) = answers.next().await {
-            match one {
-                Ok(one) => known.push(one),
-                Err(error) => failed = Some(error),
+            let Message { subject, mut headers, payload, after, .. } = self.message(one);
+            headers.insert(LAST, after.unwrap_or(0).to_string());
+            let sent = self.nats.jetstream().publish_with_headers(subject, headers, payload).await;
+            match sent {
+                Ok(ack) => acks.push_back((one, ack)),
+                Err(error) => failed = Some(NatsError::unanswered(doing(one), error)),
             }
         }
-        drop(answers);
+        while !acks.is_empty() {
+            take_ack(&mut acks, &mut known, &mut failed).await;
+        }
         self.last.extend(known);
         failed.map_or(Ok(()), Err)
     }
@@ -240,6 +250,31 @@ impl ContextStore for JetStreamContext {
     }
 }
 
+async fn take_ack<'a>(
+    acks: &mut VecDeque<(&'a Kept, PublishAckFuture)>,
+    known: &mut Vec<(StreamId, Last)>,
+    failed: &mut Option<NatsError>,
+) {
+    let Some((one, ack)) = acks.pop_front() else { return };
+    match ack.await {
+        Ok(ack) => known.push(note(one, ack.sequence)),
+        Err(error) => *failed = Some(why(one, &error)),
+    }
+}
+
+/// Why a context is not stored, as far as that is known.
+fn why(one: &Kept, error: &PublishError) -> NatsError {
+    let refused = error.source().and_then(|error| error.downcast_ref());
+    match refused {
+        Some(refused) => NatsError::refused(doing(one), refused),
+        None => NatsError::unanswered(doing(one), error),
+    }
+}
+
+fn doing(one: &Kept) -> String {
+    format!("the context of `{}`", one.stream)
+}
+
 /// A message of the bucket.
 struct Found {
     last: Last,
@@ -274,11 +309,13 @@ async fn read(bucket: &Stream<()>, stream: &StreamId) -> Result<Option<Found>, N
     Ok(Some(Found { last, context: message.payload, is_gone }))
 }
 
-/// Makes the bucket if it is missing; says whether it takes batches.
+/// Makes the bucket if it is missing; says whether batches are worth it: it takes them (one that
+/// somebody else made may not), and does not make a store of files for each, as a server does that
+/// keeps one copy on disk.
 async fn ensure(nats: &Connection, replicas: usize) -> Result<bool, NatsError> {
     let doing = || format!("bucket `{BUCKET}`");
     match nats.jetstream().get_stream(STREAM).await {
-        Ok(found) => return Ok(found.cached_info().config.allow_atomic_publish),
+        Ok(found) => return Ok(is_worth_it(&found.cached_info().config)),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(no) if no.error_code().0 == code::NO_STREAM => {}
             GetStreamErrorKind::JetStream(no) => return Err(NatsError::refused(doing(), &no)),
@@ -301,12 +338,17 @@ async fn ensure(nats: &Connection, replicas: usize) -> Result<bool, NatsError> {
         ..Config::default()
     };
     match nats.jetstream().create_stream(config).await {
-        Ok(made) => Ok(made.cached_info().config.allow_atomic_publish),
+        Ok(made) => Ok(is_worth_it(&made.cached_info().config)),
         Err(error) => match error.kind() {
             CreateStreamErrorKind::JetStream(no) => Err(NatsError::refused(doing(), &no)),
             _ => Err(NatsError::unanswered(doing(), error)),
         },
     }
+}
+
+fn is_worth_it(bucket: &Config) -> bool {
+    let is_in_memory = bucket.num_replicas > 1 || bucket.storage == StorageType::Memory;
+    bucket.allow_atomic_publish && is_in_memory
 }
 
 fn subject(stream: &StreamId) -> String {

@@ -35,9 +35,9 @@ async fn what_is_kept_can_be_read_by_any_client() {
 }
 
 #[tokio::test]
-async fn streams_of_one_call_are_one_batch() {
+async fn streams_of_one_call_are_one_batch_where_that_is_cheap() {
     let server = NatsServer::start();
-    let mut store = open(&server).await;
+    let mut store = open(&server).await.together();
     store.save(&[kept("a", 1, 1), kept("b", 1, 1), kept("c", 1, 1)]).await.unwrap();
     let nats = connect(&server).await;
     let stream = nats.jetstream().get_stream("KV_live_ctx").await.unwrap();
@@ -45,6 +45,11 @@ async fn streams_of_one_call_are_one_batch() {
     let header = |name: &str| message.headers.get(name).map(|value| value.as_str().to_owned());
     assert_eq!(header("Nats-Batch-Sequence").as_deref(), Some("3"));
     assert_eq!(header("Live-Slice").as_deref(), Some("1"));
+
+    // One copy on disk: a batch would be a store of files.
+    open(&server).await.save(&[kept("a", 2, 1), kept("c", 2, 1)]).await.unwrap();
+    let message = stream.get_last_raw_message_by_subject("$KV.live_ctx.c").await.unwrap();
+    assert!(message.headers.get("Nats-Batch-Sequence").is_none());
 }
 
 #[tokio::test]

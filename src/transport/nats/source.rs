@@ -1,6 +1,6 @@
 //! Events out of `LIVE_EVENTS`, in the order in which the server stored them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{
     consumer::{AckPolicy, DeliverPolicy, pull},
@@ -21,6 +21,8 @@ const AHEAD: usize = 2_048;
 /// Silence after which it is looked whether there is something to be heard.
 const SILENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(200);
+/// Streams whose subjects are remembered.
+const STREAMS: usize = 16_384;
 
 /// The events of a shard, or of one stream in it. A cursor is a sequence of `LIVE_EVENTS`.
 ///
@@ -35,6 +37,7 @@ pub struct NatsSource {
     messages: Option<pull::Stream>,
     /// What the consumer counts its next message as.
     expected: u64,
+    streams: HashMap<String, StreamId>,
 }
 
 impl std::fmt::Debug for NatsSource {
@@ -55,6 +58,7 @@ impl NatsSource {
             events: None,
             messages: None,
             expected: 1,
+            streams: HashMap::new(),
         }
     }
 
@@ -110,7 +114,7 @@ impl NatsSource {
         self.taken = cursor;
         let micros = info.published.unix_timestamp_nanos() / 1_000;
         let envelope = Envelope {
-            stream: subjects::stream_of(&message.subject),
+            stream: self.stream_of(&message.subject),
             ts: i64::try_from(micros).ok().and_then(Timestamp::from_micros),
             id: message
                 .headers
@@ -118,13 +122,13 @@ impl NatsSource {
                 .and_then(|headers| headers.get("Nats-Msg-Id"))
                 .map(|id| Arc::from(id.as_str())),
         };
-        let sent_to = envelope.stream.as_ref().map(subjects::events);
+        let sent_to = envelope.stream.clone();
         Ok(Some(match self.reader.read_sent(&message.payload, envelope) {
             Ok((stream, event)) => Delivery::Event { stream, event, cursor },
             Err(error) => {
                 let (raw, truncated) = DeadLetter::cut(&message.payload);
                 Delivery::Refused(DeadLetter {
-                    source: sent_to.unwrap_or_default().into(),
+                    source: sent_to.as_ref().map(subjects::events).unwrap_or_default().into(),
                     place: Some(error.place),
                     reason: error.problem.to_string(),
                     raw,
@@ -133,6 +137,19 @@ impl NatsSource {
                 })
             }
         }))
+    }
+
+    /// The stream of a subject. A shard has the same ones again and again.
+    fn stream_of(&mut self, subject: &str) -> Option<StreamId> {
+        if let Some(stream) = self.streams.get(subject) {
+            return Some(stream.clone());
+        }
+        let stream = subjects::stream_of(subject)?;
+        if self.streams.len() == STREAMS {
+            self.streams.clear();
+        }
+        self.streams.insert(subject.to_owned(), stream.clone());
+        Some(stream)
     }
 
     /// Drops the consumer: the next one begins where this one ended.
