@@ -158,7 +158,8 @@ class Tasks:
         own.send(None)
 
         def make(coroutine: Coroutine[Any, Any, Any], **given: Any) -> asyncio.Task[Any]:
-            asyncio.Task.__init__(task, coroutine, context=context, **given)
+            given["context"] = context
+            asyncio.Task.__init__(task, coroutine, **given)
             return task
 
         self._begun[task] = (rest, self._made(make, own)[1])
