@@ -29,6 +29,7 @@ __all__ = [
     "check_crew",
     "check_kind",
     "check_server",
+    "first_step_of",
     "read_events",
     "slice_index",
 ]
