@@ -1,5 +1,6 @@
 from asyncio import Task
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import Context as Variables
 from datetime import datetime
 from os import PathLike
 from random import Random
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from typing_extensions import Self, TypeVar
 
-from live_crew._drive import Tasks
+from live_crew._tasks import Tasks
 
 __all__ = [
     "Action",
@@ -28,6 +29,7 @@ __all__ = [
     "check_crew",
     "check_kind",
     "check_server",
+    "first_step_of",
     "read_events",
     "slice_index",
 ]
@@ -573,6 +575,9 @@ class Bodies:
 
     def forget(self, most: int) -> int:
         """Forgets the oldest while there are more than `most`; says how many."""
+
+def first_step_of(task: Task[Any]) -> tuple[Tasks, Variables]:
+    """Who makes a task of what stands for one in a first step, and the context of that step."""
 
 @final
 class Session:

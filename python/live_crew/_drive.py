@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import socket
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from live_crew._core import Run, Session
+from live_crew._core import Session
 from live_crew._signals import Alarm
-from live_crew.errors import HandlerExit
 
-__all__ = ["Drive", "Tasks"]
-
-_NAME = "live-crew handler"
+__all__ = ["Drive"]
 
 Relay = Callable[[list[tuple[str, str | None, bytes]]], Awaitable[None]]
 
@@ -130,98 +125,3 @@ class Drive:
         else:
             self.session.published()
         self.step_soon()
-
-
-class Tasks:
-    """Runs the coroutines of handlers as tasks of the running loop: at once where Python can."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._loop_dict: dict[str, Any] | None = getattr(self._loop, "__dict__", None)
-        # First steps that tasks have asked for.
-        self._steps: list[tuple[Any, contextvars.Context]] = []
-        self._context = contextvars.copy_context()
-        # A loop forgets tasks that nobody else knows.
-        self._pending: dict[asyncio.Task[Any], Awaitable[Any]] = {}
-        self._runs: dict[asyncio.Task[Any], Run] = {}
-        # Set by whoever drives the session.
-        self.step: Callable[[], None] | None = None
-
-    def __call__(self, coroutine: Awaitable[Any]) -> asyncio.Task[Any]:
-        """Start one."""
-        own = _within_its_run(coroutine)
-        if sys.version_info >= (3, 12):
-            task = asyncio.Task(own, loop=self._loop, name=_NAME, eager_start=True)
-        else:
-            task = self._started(own)
-        if not task.done():
-            self._pending[task] = coroutine
-            # What a handler called within the next step sets is not seen by those after it.
-            task.add_done_callback(self._finished, context=self._context.copy())
-        return task
-
-    def tell(self, task: asyncio.Task[Any], run: Run) -> None:
-        """Tell a run what becomes of its task."""
-        self._runs[task] = run
-
-    def cancel(self) -> None:
-        """Cancel those whose answers nobody waits for any more."""
-        for task in tuple(self._pending):
-            task.cancel()
-
-    def _started(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """A task whose first step is taken here, instead of when the loop comes round.
-
-        Until 3.12 can start tasks eagerly, this is how: a new task asks its loop to take its first
-        step soon, and for that moment it is us whom it asks. The step is taken in the context of
-        the task and with the task as the current one, as the loop would.
-        """
-        own = self._loop_dict
-        if own is None or "call_soon" in own:
-            # A loop that cannot be stood in for, or somebody else does it already.
-            return asyncio.Task(coroutine, loop=self._loop, name=_NAME)
-        own["call_soon"] = self._call_soon
-        try:
-            task = asyncio.Task(coroutine, loop=self._loop, name=_NAME)
-        finally:
-            del own["call_soon"]
-        steps, self._steps = self._steps, []
-        for step, context in steps:
-            # Within a task no other one can begin, nor can one of a finalizer be known to be ready.
-            if step.__self__ is task and asyncio.current_task(self._loop) is None:
-                context.run(step)
-            else:
-                self._loop.call_soon(step, context=context)
-        return task
-
-    def _call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle | None:
-        if not args and isinstance(getattr(callback, "__self__", None), asyncio.Task):
-            self._steps.append((callback, context))
-            return None
-        # Finalizers and signals come at any time.
-        return type(self._loop).call_soon(self._loop, callback, *args, context=context)
-
-    def _finished(self, task: asyncio.Task[Any]) -> None:
-        # One that is cancelled before it began has not begun its handler either.
-        close = getattr(self._pending.pop(task), "close", None)
-        if close is not None:
-            close()
-        run = self._runs.pop(task, None)
-        if run is not None and self.step is not None:
-            run.take(task)
-            # Without the bell, which would take the loop two more turns.
-            self.step()
-
-
-async def _within_its_run(coroutine: Awaitable[Any]) -> Any:
-    """A task that exits would take the loop with it."""
-    try:
-        return await coroutine
-    except SystemExit as error:
-        raise HandlerExit(error.code) from error
-    except KeyboardInterrupt:
-        # The session hands it to the program; the task need not complain that nobody took it.
-        task = asyncio.current_task()
-        if task is not None:
-            task.add_done_callback(asyncio.Task.exception)
-        raise

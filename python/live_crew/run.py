@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from live_crew._core import Bodies, Context, Journal, Nats, Plan, Session
-from live_crew._drive import Drive, Tasks
+from live_crew._drive import Drive
 from live_crew._suggestions import suggestions_for
+from live_crew._tasks import Tasks
 from live_crew._workers import Workers
 from live_crew.errors import (
     ConfigError,

@@ -2,6 +2,8 @@
 
 use std::{
     cmp::Ordering,
+    hash::{Hash, Hasher},
+    ops::Range,
     sync::{Arc, LazyLock},
 };
 
@@ -11,15 +13,30 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Kind, Timestamp};
 
 /// A JSON value as its canonical text. The engine compares and hashes it, and never looks inside.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Payload(Arc<[u8]>);
+#[derive(Clone)]
+pub struct Payload {
+    text: Arc<[u8]>,
+    /// A value may be a part of another one, whose text it shares.
+    start: usize,
+    end: usize,
+}
 
 static NULL: LazyLock<Payload> = LazyLock::new(|| Payload::from_canonical(b"null"));
 
 impl Payload {
     /// Copies text that is canonical already, as `json::canonicalize` and `Json` write it.
     pub fn from_canonical(text: impl AsRef<[u8]>) -> Self {
-        Self(text.as_ref().into())
+        let text: Arc<[u8]> = text.as_ref().into();
+        let end = text.len();
+        Self { text, start: 0, end }
+    }
+
+    /// A value that stands in this one, where its bytes do: an action in the answer it came with.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        debug_assert!(self.as_bytes().get(range.clone()).is_some(), "it stands in this one");
+        let (start, end) = (self.start + range.start, self.start + range.end);
+        Self { text: Arc::clone(&self.text), start, end }
     }
 
     /// `null`.
@@ -29,13 +46,39 @@ impl Payload {
 
     /// The canonical text.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.text[self.start..self.end]
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Payload {}
+
+impl PartialOrd for Payload {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Payload {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for Payload {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
 impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        serializer.serialize_bytes(self.as_bytes())
     }
 }
 
@@ -47,7 +90,7 @@ impl<'de> Deserialize<'de> for Payload {
 
 impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        f.write_str(&String::from_utf8_lossy(self.as_bytes()))
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Engine {
     /// While replaying: derived records that the journal must hold next.
     expected: VecDeque<Record>,
     records: Vec<(Timestamp, Record)>,
+    /// How many there were at a time lately.
+    records_before: usize,
     commands: VecDeque<Command>,
     pub(super) facts: Option<Vec<Fact>>,
 }
@@ -182,6 +184,7 @@ impl Engine {
             settled_at: None,
             expected: VecDeque::new(),
             records: Vec::new(),
+            records_before: 0,
             commands: VecDeque::new(),
             facts: None,
         }
@@ -226,11 +229,13 @@ impl Engine {
 
     /// Forgets the records, which are durable now.
     pub fn forget_records(&mut self) {
-        let forgotten = self.records.len();
+        // There may be thousands of streams: one busy moment must not cost memory for ever. But most
+        // take in events in many small steps, and close a slice in one large one.
+        let before = self.records_before;
+        self.records_before = self.records.len().max(before - before / 8);
         self.records.clear();
-        // There may be thousands of streams: one busy moment must not cost memory for ever.
-        if self.records.capacity() / 4 > forgotten {
-            self.records.shrink_to(2 * forgotten);
+        if self.records.capacity() / 4 > self.records_before {
+            self.records.shrink_to(2 * self.records_before);
         }
     }
 

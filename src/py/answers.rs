@@ -121,9 +121,10 @@ impl Reader {
         let start = text.len();
         write_python(&payload, &self.json, text)
             .map_err(|error| Refused::Answer(error.message("output.payload")))?;
-        let payload = Payload::from_canonical(&text[start..]);
+        let end = text.len();
         text.push(b'}');
         let value = Payload::from_canonical(&*text);
+        let payload = value.part(start..end);
         if text.capacity() > KEPT {
             *text = Vec::new();
         }

@@ -15,6 +15,7 @@ use super::{
     event::Event,
     pulse::Pulse,
     run::Run,
+    steps::{Step, Steps},
 };
 use crate::{
     engine::{Arrived, Batch, CrewIx, Job, Outcome, Plan, RunId, StreamId},
@@ -50,6 +51,8 @@ pub(super) struct Members {
     pulse: Arc<Pulse>,
     /// Makes a coroutine a task and starts it, and tells a run when it is done.
     spawn: Py<PyAny>,
+    /// Begins a coroutine without a task, where that can be done.
+    steps: Option<Steps>,
     back: mpsc::UnboundedReceiver<Finished>,
     finished: mpsc::UnboundedSender<Finished>,
     under_way: HashMap<(StreamId, RunId, u32), Py<PyAny>>,
@@ -75,13 +78,15 @@ pub(super) struct Given {
 
 impl Members {
     pub(super) fn new(
+        py: Python<'_>,
         plan: Arc<Plan>,
         members: Vec<Member>,
         pulse: Arc<Pulse>,
         spawn: Py<PyAny>,
-    ) -> Self {
+    ) -> PyResult<Self> {
         let (finished, back) = mpsc::unbounded_channel();
-        Self { plan, all: members, pulse, spawn, back, finished, under_way: HashMap::new() }
+        let (steps, under_way) = (Steps::of(spawn.bind(py))?, HashMap::new());
+        Ok(Self { plan, all: members, pulse, spawn, steps, back, finished, under_way })
     }
 
     fn begin(&mut self, py: Python<'_>, stream: &StreamId, job: &Job) -> PyResult<Started> {
@@ -102,7 +107,17 @@ impl Members {
         if member.style == Style::Inline && !is_awaitable(answer.bind(py))? {
             return Ok(Started::Done(read(&mut member.reader, answer.bind(py), &given)));
         }
-        let task = self.spawn.bind(py).call1((answer,))?;
+        let step = match &self.steps {
+            Some(steps) => steps.take(answer.bind(py))?,
+            None => Step::NotTaken,
+        };
+        let task = match step {
+            Step::Over(answer) => {
+                return Ok(Started::Done(read(&mut member.reader, &answer, &given)));
+            }
+            Step::Task(task) => task,
+            Step::NotTaken => self.spawn.bind(py).call1((answer,))?,
+        };
         if task.call_method0(intern!(py, "done"))?.is_truthy()? {
             let answer = task.call_method0(intern!(py, "result"))?;
             return Ok(Started::Done(read(&mut member.reader, &answer, &given)));

@@ -43,6 +43,7 @@ mod pulse;
 mod run;
 mod session;
 mod spec;
+mod steps;
 mod stores;
 mod summary;
 mod template;
@@ -60,6 +61,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fields::register(module)?;
     nats::register(module)?;
     payload::register(module)?;
+    steps::register(module)?;
     time::register(module)?;
     module.add_class::<attempt::Attempt>()?;
     module.add_class::<bodies::Bodies>()?;

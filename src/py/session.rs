@@ -186,9 +186,9 @@ impl Session {
                     let read = read_members(plan, members.bind(py));
                     let made = |members| {
                         let (plan, pulse) = (Arc::clone(&plan.checked), Arc::clone(&pulse));
-                        Members::new(plan, members, pulse, spawn.clone_ref(py))
+                        Members::new(py, plan, members, pulse, spawn.clone_ref(py))
                     };
-                    read.map(made).map_err(|error| TransportError::Custom(error.to_string()))
+                    read.and_then(made).map_err(|error| TransportError::Custom(error.to_string()))
                 })?;
                 let sink = Output {
                     mouth: mouth.clone(),
@@ -210,7 +210,8 @@ impl Session {
             publisher = queue;
             let mut input = Watched { input, taken: Arc::clone(&taken) };
             let members = read_members(plan, members)?;
-            let crews = Members::new(Arc::clone(&checked), members, Arc::clone(&pulse), spawn);
+            let (plan, pulse) = (Arc::clone(&checked), Arc::clone(&pulse));
+            let crews = Members::new(py, plan, members, pulse, spawn)?;
             let store = py.detach(|| journal.open_for_writing());
             let store = store.map_err(|error| journal_error(&error))?;
             Box::pin(async move {

@@ -1,40 +1,59 @@
-//! Object keys that come again and again, made once.
+//! What comes again and again, made once: object keys, short texts, objects with the same keys.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use pyo3::{prelude::*, types::PyString};
+
+use super::shape::{Shape, Shapes};
 
 const SLOTS: usize = 1024;
 /// Longer keys are data more often than names.
 const LONGEST: usize = 64;
+/// Longer texts hardly ever come again.
+const LONGEST_TEXT: usize = 32;
 
 type Slot = Option<(Box<str>, Py<PyString>)>;
 
-static KEYS: Mutex<Vec<Slot>> = Mutex::new(Vec::new());
+static KEYS: Mutex<Known> =
+    Mutex::new(Known { slots: Vec::new(), texts: Vec::new(), shapes: Shapes::NONE });
+
+struct Known {
+    slots: Vec<Slot>,
+    texts: Vec<Text>,
+    shapes: Shapes,
+}
+
+#[derive(Default)]
+struct Text {
+    /// The hash of what was here last: only what comes twice is worth keeping.
+    seen: u64,
+    known: Slot,
+}
 
 /// The keys seen last, while one value is being read.
 ///
 /// Whoever cannot have the cache goes without: it is held while Python objects are made, which may
 /// run finalizers, and one of them may want it too.
-pub struct Keys(Option<MutexGuard<'static, Vec<Slot>>>);
+pub struct Keys(Option<MutexGuard<'static, Known>>);
 
 impl Keys {
     pub fn borrow() -> Self {
-        let mut slots = KEYS.try_lock().ok();
-        if let Some(slots) = &mut slots
-            && slots.is_empty()
+        let mut known = KEYS.try_lock().ok();
+        if let Some(known) = &mut known
+            && known.slots.is_empty()
         {
-            slots.resize_with(SLOTS, || None);
+            known.slots.resize_with(SLOTS, || None);
+            known.texts.resize_with(SLOTS, Text::default);
         }
-        Self(slots)
+        Self(known)
     }
 
     /// `key` as a Python string, the same object as last time if it is still known.
     pub fn of<'py>(&mut self, py: Python<'py>, key: &str) -> Bound<'py, PyString> {
-        let Some(slots) = self.0.as_mut().filter(|_| key.len() <= LONGEST) else {
+        let Some(known) = self.0.as_mut().filter(|_| key.len() <= LONGEST) else {
             return PyString::new(py, key);
         };
-        let slot = &mut slots[place(key.as_bytes())];
+        let slot = &mut known.slots[slot(hash(key.as_bytes()))];
         if let Some((known, text)) = slot
             && **known == *key
         {
@@ -46,11 +65,52 @@ impl Keys {
         *slot = Some((key.into(), text.clone().unbind()));
         text
     }
+
+    /// `text` as a Python string, the same object as last time if it is short and still known:
+    /// states, plans, names of cities.
+    pub fn text<'py>(&mut self, py: Python<'py>, text: &str) -> Bound<'py, PyString> {
+        let Some(known) = self.0.as_mut().filter(|_| (2..=LONGEST_TEXT).contains(&text.len()))
+        else {
+            return PyString::new(py, text);
+        };
+        let hash = hash(text.as_bytes());
+        let Text { seen, known } = &mut known.texts[slot(hash)];
+        if let Some((known, object)) = known
+            && **known == *text
+        {
+            return object.bind(py).clone();
+        }
+        let object = PyString::new(py, text);
+        if std::mem::replace(seen, hash) == hash {
+            *known = Some((text.into(), object.clone().unbind()));
+        }
+        object
+    }
+
+    /// What an object that begins with this key looked like, more than once.
+    pub fn shape(&self, first: &Bound<'_, PyString>) -> Option<Arc<Shape>> {
+        self.0.as_ref()?.shapes.get(first)
+    }
+
+    /// The shapes, to take note of one.
+    pub fn shapes(&mut self) -> Option<&mut Shapes> {
+        self.0.as_mut().map(|known| &mut known.shapes)
+    }
 }
 
-/// Where a key is kept; two keys in one place only cost time. The hash is FNV-1a: keys are short.
-fn place(key: &[u8]) -> usize {
-    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3);
-    let hash = key.iter().fold(0xCBF2_9CE4_8422_2325, mix);
-    usize::try_from(hash % SLOTS as u64).unwrap_or(0)
+/// Where something is kept; two things in one place only cost time.
+fn slot(hash: u64) -> usize {
+    // The upper bits of a product are the mixed ones.
+    usize::try_from(hash >> 54).unwrap_or(0) % SLOTS
+}
+
+/// Eight bytes at a time: what is hashed is short, and comes often.
+fn hash(text: &[u8]) -> u64 {
+    let mix =
+        |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95);
+    let (words, tail) = text.as_chunks::<8>();
+    let hash =
+        words.iter().fold(text.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let tail = tail.iter().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+    mix(hash, tail)
 }

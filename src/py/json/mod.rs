@@ -8,6 +8,7 @@ mod digits;
 mod keys;
 mod not_json;
 mod read;
+mod shape;
 mod write;
 
 pub(super) use not_json::NotJson;

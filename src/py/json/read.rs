@@ -6,7 +6,11 @@ use pyo3::{
 };
 use smallvec::SmallVec;
 
-use super::{digits, keys::Keys};
+use super::{
+    digits,
+    keys::Keys,
+    shape::{Shape, mark},
+};
 use crate::{
     json::{Json, Number, plain_length},
     py::models_error::internal_error,
@@ -94,7 +98,10 @@ impl<'a, 'py> Reader<'a, 'py> {
     fn value(&mut self) -> Read<'py> {
         let py = self.py;
         match self.peek() {
-            b'"' => Ok(PyString::new(py, &self.string()?).into_any()),
+            b'"' => {
+                let text = self.string()?;
+                Ok(self.keys.text(py, &text).into_any())
+            }
             b'{' => self.object(),
             b'[' => self.array(),
             b'-' | b'0'..=b'9' => self.number(),
@@ -125,23 +132,59 @@ impl<'a, 'py> Reader<'a, 'py> {
     }
 
     fn object(&mut self) -> Read<'py> {
-        let dict = PyDict::new(self.py);
+        let py = self.py;
         self.at += 1;
         if self.take(b'}') {
-            return Ok(dict.into_any());
+            return Ok(PyDict::new(py).into_any());
         }
-        loop {
-            let key = self.string()?;
-            let key = self.keys.of(self.py, &key);
-            if !self.take(b':') {
-                return Err(Stop::Broken);
+        let first = self.key()?;
+        let (dict, is_new) = match self.keys.shape(&first) {
+            Some(shape) => self.members_of(&shape)?,
+            None => {
+                let dict = PyDict::new(py);
+                dict.set_item(&first, self.value()?)?;
+                (dict, true)
             }
+        };
+        let (mut key_mark, mut is_new) = (mark(0, &first), is_new);
+        while self.take(b',') {
+            let key = self.key()?;
+            (key_mark, is_new) = (mark(key_mark, &key), true);
             dict.set_item(key, self.value()?)?;
-            if !self.take(b',') {
-                break;
-            }
         }
-        if self.take(b'}') { Ok(dict.into_any()) } else { Err(Stop::Broken) }
+        if !self.take(b'}') {
+            return Err(Stop::Broken);
+        }
+        if is_new && let Some(shapes) = self.keys.shapes() {
+            shapes.note(&dict, &first, key_mark);
+        }
+        Ok(dict.into_any())
+    }
+
+    /// The members of an object as far as they are those of a shape, behind the first key; whether
+    /// there are others.
+    fn members_of(&mut self, shape: &Shape) -> Result<(Bound<'py, PyDict>, bool), Stop> {
+        let dict = shape.dict(self.py)?;
+        for (nth, member) in shape.members.iter().enumerate() {
+            if nth > 0 {
+                // With the comma, which stays there for whoever reads the others.
+                let rest = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
+                if self.peek() != b',' || !rest.starts_with(member.text.as_bytes()) {
+                    shape.cut(&dict, nth)?;
+                    return Ok((dict, true));
+                }
+                self.at += 1 + member.text.len();
+            }
+            dict.set_item(&member.key, self.value()?)?;
+        }
+        Ok((dict, false))
+    }
+
+    /// A key and its colon.
+    fn key(&mut self) -> Result<Bound<'py, PyString>, Stop> {
+        let key = self.string()?;
+        let key = self.keys.of(self.py, &key);
+        if self.take(b':') { Ok(key) } else { Err(Stop::Broken) }
     }
 
     fn array(&mut self) -> Read<'py> {

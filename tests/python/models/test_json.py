@@ -68,6 +68,29 @@ def test_any_json_value_comes_back_as_it_was(value: Any) -> None:
     assert same(Event.model_validate_json(event(value).model_dump_json()).payload, value)
 
 
+KEYS = st.sets(st.sampled_from(["a", "b", "c", 'd"', "é", "f" * 70]), min_size=1)
+RECORDS = st.lists(st.tuples(KEYS, st.sampled_from(["x", "yes", "yes", '"', "ü" * 16, {"b": 1}])))
+
+
+@given(RECORDS)
+def test_objects_that_come_again_with_more_or_fewer_keys_are_read_as_they_are(records: Any) -> None:
+    # Whatever was read before, and however often, tells only what to expect.
+    payloads = [dict.fromkeys(sorted(keys), value) for keys, value in records]
+    for payload in [one for one in payloads for _ in range(3)] + payloads:
+        got = event(payload).payload
+        assert list(got.items()) == list(payload.items())
+
+
+def test_objects_with_the_same_keys_have_dicts_of_their_own() -> None:
+    payload = {"name": "Alice", "tags": {"one": 1}}
+    several = [event(payload).payload for _ in range(4)]
+    for one in several:
+        one["name"] = "changed"
+        one["tags"].clear()
+        one["more"] = True
+        assert event(payload).payload == payload
+
+
 @given(VALUES)
 def test_the_text_is_valid_and_ordered_by_the_bytes_of_its_keys(value: Any) -> None:
     def ordered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from live_crew import LiveCrewError, MultiCrewError, Orchestrator, event_handler
-from live_crew._drive import Tasks
+from live_crew._tasks import Tasks
 from live_crew.errors import HandlerExit
 from live_crew.result import RunResult
 from live_crew.testing import StreamResult, TestStream, assert_timeline
