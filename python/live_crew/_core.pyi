@@ -426,8 +426,6 @@ class Journal:
     def nats(place: Nats) -> Journal:
         """The journals that sessions on NATS write there."""
 
-    def __str__(self) -> str: ...
-
     @property
     def is_on_nats(self) -> bool:
         """Whether sessions on NATS write it there."""

@@ -118,10 +118,10 @@ async def test_a_client_that_is_not_sure_sends_events_again(nats_server):
 
 async def test_runs_that_are_handed_to_two_runners_are_answered_once(nats_server):
     scheduler = host(nats_server, transport={"role": "scheduler"})
-    async with live(scheduler, "again", {"score"}), outside(nats_server, "again") as other:
+    async with live(scheduler, "handed", {"score"}), outside(nats_server, "handed") as other:
         await ready(nats_server)
         stream = other.connection.jetstream()
-        runs = "live.again.slice.*.comment.ready"
+        runs = "live.handed.slice.*.comment.ready"
         await other.goals(*range(5))
         await other.actions(5)
         await stream.add_consumer("LIVE_RUNS", durable_name="thief", filter_subject=runs)
@@ -131,12 +131,12 @@ async def test_runs_that_are_handed_to_two_runners_are_answered_once(nats_server
             await stream.publish(run.subject, run.data, headers=headers)
         # They are here twice, with runners of two hosts to take them.
         one, two = (host(nats_server, comment, transport={"role": "runner"}) for _ in range(2))
-        async with live(one, "again"), live(two, "again"):
+        async with live(one, "handed"), live(two, "handed"):
             await other.goals(*range(5, 10))
             await other.actions(10, "said")
             await scheduler.stop()
         assert await other.counted("said") == Counter(range(10))
-    assert is_sound(scheduler, "again")
+    assert is_sound(scheduler, "handed")
 
 
 async def test_a_server_whose_disk_is_full_for_a_while(start_nats):
