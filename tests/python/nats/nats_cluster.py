@@ -52,6 +52,13 @@ class Cluster:
                     return NODES.index(leader)
         return None
 
+    def wait_for_leader(self, stream: str) -> None:
+        """Wait until one that runs leads a stream; who asks before gets no answer."""
+        end = time.monotonic() + _READY_S
+        while self.leader(stream) is None:
+            assert time.monotonic() < end, f"nobody leads {stream}"
+            time.sleep(_LOOK_S)
+
     def wait(self) -> None:
         """Wait until all say that they are whole: every copy is up to date."""
         end = time.monotonic() + _READY_S

@@ -67,7 +67,7 @@ class Outside:
     async def actions(self, count, kind="scored"):
         """The goals of the first actions of a kind, in order, once there are so many."""
         found = []
-        subscription = await self._subscribed()
+        subscription = await self._all()
         async with asyncio.timeout(60) if hasattr(asyncio, "timeout") else _nothing():
             while len(found) < count:
                 action = json.loads((await subscription.next_msg(timeout=60)).data)
@@ -76,19 +76,18 @@ class Outside:
         await subscription.unsubscribe()
         return found
 
-    async def _subscribed(self):
-        for _ in range(5):
-            # The servers of a cluster may be choosing who leads.
+    async def _all(self):
+        subject = f"live.{self.stream}.actions"
+        while True:
+            # A cluster that lost a server may give a reader to that one.
             with suppress(nats.errors.TimeoutError):
-                return await self.connection.jetstream().subscribe(
-                    f"live.{self.stream}.actions", ordered_consumer=True
-                )
-        raise AssertionError("nobody leads")
+                stream = self.connection.jetstream(timeout=2)
+                return await stream.subscribe(subject, ordered_consumer=True)
 
     async def counted(self, kind="scored"):
         """How often each goal was answered, in everything there is by now."""
         found = Counter()
-        subscription = await self._subscribed()
+        subscription = await self._all()
         info = await subscription.consumer_info()
         for _ in range(info.num_pending + info.delivered.consumer_seq):
             action = json.loads((await subscription.next_msg(timeout=10)).data)

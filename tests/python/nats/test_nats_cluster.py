@@ -27,11 +27,16 @@ async def test_the_server_that_leads_is_killed_while_events_flow(cluster):
             leader = cluster.leader("LIVE_LOG")
             cluster.servers[leader].kill()
             await sent
+            for stream in ("LIVE_LOG", "LIVE_EVENTS"):
+                await asyncio.to_thread(cluster.wait_for_leader, stream)
         # The one who reads has a new connection: an old one may wait for the dead server.
         async with outside(cluster, "led") as other:
             for kind in ("scored", "said"):
                 await other.actions(60, kind)
                 assert await other.counted(kind) == Counter(range(60))
+            # Journals are read when it is back: a reader may be given to a server that is dead.
+            await asyncio.to_thread(cluster.revive, leader)
+            await asyncio.to_thread(cluster.wait)
             result = await made.stop()
     assert result.ok, result.errors
     assert result.context["led"] == {"score": {"home": 60}}
