@@ -28,7 +28,7 @@ pub(super) fn complete<'a>(
         kind: draft.kind.clone(),
         stream: draft.stream.clone().filter(|other| other != stream),
         payload: draft.payload.clone(),
-        ttl_ms: draft.ttl_ms.unwrap_or(DEFAULT_TTL_MS),
+        ttl_ms: draft.ttl_ms,
         correlation_id: inherit(&draft.correlation_id, |ids| &ids.correlation_id),
         transaction_id: inherit(&draft.transaction_id, |ids| &ids.transaction_id),
         traceparent: inherit(&None, |ids| &ids.traceparent),

@@ -175,7 +175,7 @@ impl Report {
         out.extend_from_slice(b",\"ts\":");
         write_int(action.ts.micros(), out);
         out.extend_from_slice(b",\"ttl_ms\":");
-        write_int(i64::from(action.ttl_ms), out);
+        write_int(i64::from(action.ttl_ms()), out);
         out.push(b'}');
     }
 }

@@ -197,8 +197,8 @@ pub struct Action {
     pub stream: Option<super::StreamId>,
     /// Anything JSON can say.
     pub payload: Payload,
-    /// How long it is worth doing.
-    pub ttl_ms: u32,
+    /// How long it is worth doing, if its crew said so.
+    pub ttl_ms: Option<u32>,
     /// Inherited from the trigger event.
     pub correlation_id: Option<Arc<str>>,
     /// Inherited from the trigger event.
@@ -207,6 +207,13 @@ pub struct Action {
     pub traceparent: Option<Arc<str>>,
     /// The run that answered with it.
     pub run: RunId,
+}
+
+impl Action {
+    /// How long it is worth doing.
+    pub fn ttl_ms(&self) -> u32 {
+        self.ttl_ms.unwrap_or(super::DEFAULT_TTL_MS)
+    }
 }
 
 /// 16 bytes, written as 32 hex digits.

@@ -8,7 +8,7 @@ use super::{
     stream::{After, Stream},
 };
 use crate::{
-    engine::{Emission, Input, Record, Timestamp},
+    engine::{Emission, Input, Record, Span, Timestamp},
     store::{Frame, Mark, Retention, Rider, Snapshot, Store},
     transport::{Cursor, Sink, Source},
     wire,
@@ -73,7 +73,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
 
     /// The actions that the store takes along: those that follow from what is being made durable.
     async fn riders(&mut self, touched: &[usize]) -> Result<Vec<Rider>, RuntimeError> {
-        let mut riders = Vec::new();
+        let (mut riders, now) = (Vec::new(), self.clock.now());
         for &ix in touched {
             let stream = &self.streams[ix];
             let (plan, name) = (stream.engine.plan(), stream.engine.stream());
@@ -81,6 +81,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 let After::Publish(parcel) = after else { continue };
                 for item in &parcel.items {
                     let Emission::Action(action) = item else { continue };
+                    let ttl = action.ttl_ms.map(Span::from_ms);
+                    if ttl.is_some_and(|ttl| self.is_recovered && action.ts.plus(ttl) < now) {
+                        // It may have been sent, and be gone since.
+                        continue;
+                    }
                     let mut body = Vec::new();
                     wire::write_action(
                         name,
@@ -92,6 +97,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                         stream: name.clone(),
                         id: action.id.to_string(),
                         body: body.into(),
+                        ttl,
                     });
                 }
             }

@@ -25,7 +25,7 @@ pub use retention::{Pruned, Retention};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
-use crate::engine::{Slice, StreamId, Timestamp};
+use crate::engine::{Slice, Span, StreamId, Timestamp};
 
 /// The most bytes one frame or snapshot may have.
 pub const MAX_BODY_BYTES: usize = 256 << 20;
@@ -107,6 +107,8 @@ pub struct Rider {
     pub id: String,
     /// What it says.
     pub body: Bytes,
+    /// After which nobody needs to find it any more.
+    pub ttl: Option<Span>,
 }
 
 /// What a store holds of one stream.

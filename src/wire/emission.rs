@@ -83,7 +83,7 @@ pub fn write_action(stream: &StreamId, crew: &CrewName, action: &Action, out: &m
     members.optional(key!("traceparent"), action.traceparent.as_deref());
     members.optional(key!("transaction_id"), action.transaction_id.as_deref());
     members.instant(key!("ts"), action.ts);
-    members.number(key!("ttl_ms"), i64::from(action.ttl_ms));
+    members.number(key!("ttl_ms"), i64::from(action.ttl_ms()));
     members.close();
 }
 

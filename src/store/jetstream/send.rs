@@ -78,15 +78,16 @@ impl JetStreamStore {
                 round.push(frame);
             }
             let now = Instant::now();
-            let (swift, mut careful): (Vec<_>, Vec<_>) =
+            let (swift, careful): (Vec<_>, Vec<_>) =
                 round.into_iter().partition(|frame| self.is_fresh(frame, now));
             let messages: Vec<_> = swift.iter().map(Written::numbered).collect();
             let receipts = store_each(&self.nats, Layout::LOG, self.fence(), messages).await;
             for (frame, receipt) in swift.into_iter().zip(receipts) {
                 match receipt {
                     Ok(Receipt { at, is_known: false }) => self.note(&frame, Some(at), now),
-                    // Somebody stored a frame of that number, or it is not known whether I did.
-                    Ok(_) | Err(_) => careful.push(frame),
+                    // Somebody stored a frame of that number, or it is not known whether I did:
+                    // of each by itself, since others may have come through.
+                    Ok(_) | Err(_) => self.send_together(&[frame], Vec::new()).await?,
                 }
             }
             self.send_frames_together(&careful).await?;

@@ -137,10 +137,18 @@ impl JetStreamStore {
 }
 
 fn action(rider: Rider) -> Message {
+    let mut headers = HeaderMap::new();
+    if let Some(ttl) = rider.ttl {
+        // Servers count whole seconds.
+        headers.insert(
+            "Nats-TTL",
+            (ttl.micros().max(1).cast_unsigned().div_ceil(1_000_000)).to_string(),
+        );
+    }
     Message {
         subject: subjects::actions(&rider.stream),
         id: Some(rider.id),
-        headers: HeaderMap::new(),
+        headers,
         payload: rider.body,
         after: None,
     }

@@ -9,7 +9,7 @@ import pytest
 from nats_hosts import config_of, host, is_sound, live, outside, ready, score
 from typer.testing import CliRunner
 
-from live_crew import Event, Orchestrator
+from live_crew import Event, Orchestrator, event_handler
 from live_crew.cli.app import app
 from live_crew.config import make_config
 from live_crew.errors import TransportError
@@ -43,6 +43,25 @@ async def test_an_event_sent_twice_is_taken_once(nats_server):
             assert await other.actions(2) == [1, 2]
         result = await made.stop()
     assert result.context["twice"] == {"score": {"home": 2}}
+
+
+@event_handler("goal")
+def glance(event):
+    action = {"kind": "glanced", "payload": {"goal": event.payload["n"]}}
+    return {**action, "ttl_ms": 300} if event.payload["n"] == 1 else action
+
+
+async def test_an_action_that_says_how_long_it_is_worth_doing_is_gone_after_that(nats_server):
+    made = host(nats_server, glance)
+    async with live(made, "brief"):
+        await ready(nats_server)
+        async with outside(nats_server, "brief") as other:
+            await other.goals(1, 2)
+            assert await other.actions(2, "glanced") == [1, 2]
+            while await other.counted("glanced") != Counter([2]):
+                await asyncio.sleep(0.1)
+        await made.stop()
+    assert is_sound(made, "brief")
 
 
 async def test_a_host_that_comes_back_goes_on_where_it_was(nats_server):

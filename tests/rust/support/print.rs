@@ -111,8 +111,8 @@ pub(crate) fn parcel(plan: &Plan, parcel: &Parcel, shows_time: bool) -> Vec<Stri
 fn one_action(plan: &Plan, action: &Action, shows_time: bool) -> String {
     let mut line = format!("{} {}", run(plan, action.run), action.kind);
     line += &behind(&action.payload);
-    if action.ttl_ms != live_crew::engine::DEFAULT_TTL_MS {
-        line += &format!(" ttl={}", action.ttl_ms);
+    if let Some(ttl_ms) = action.ttl_ms {
+        line += &format!(" ttl={ttl_ms}");
     }
     if let Some(stream) = &action.stream {
         line += &format!(" stream={stream}");
