@@ -82,7 +82,9 @@ async def host(url, **settings):
     async def greet(event):
         return {"kind": "greeting", "payload": {"n": event.payload["n"]}}
 
-    made.register_handler(greet, "signup", crew="greeter", start=start)
+    # A slice waits for what runs in it; else the actions would land in the next one, a slice later.
+    more = {"timing": "sync", "timeout_ms": 1_000} if start == "close" else {}
+    made.register_handler(greet, "signup", crew="greeter", start=start, **more)
     await made.start()
     await asyncio.sleep(WARM_S)
     yield made
