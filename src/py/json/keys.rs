@@ -111,6 +111,6 @@ fn hash(text: &[u8]) -> u64 {
     let (words, tail) = text.as_chunks::<8>();
     let hash =
         words.iter().fold(text.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    let tail = tail.iter().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+    let tail = tail.iter().fold(0_u64, |word, byte| (word << 8) | u64::from(*byte));
     mix(hash, tail)
 }

@@ -138,15 +138,14 @@ impl<'a, 'py> Reader<'a, 'py> {
             return Ok(PyDict::new(py).into_any());
         }
         let first = self.key()?;
-        let (dict, is_new) = match self.keys.shape(&first) {
-            Some(shape) => self.members_of(&shape)?,
-            None => {
-                let dict = PyDict::new(py);
-                dict.set_item(&first, self.value()?)?;
-                (dict, true)
-            }
+        let mut key_mark = mark(0, &first);
+        let (dict, mut is_new) = if let Some(shape) = self.keys.shape(&first) {
+            self.members_of(&shape)?
+        } else {
+            let dict = PyDict::new(py);
+            dict.set_item(&first, self.value()?)?;
+            (dict, true)
         };
-        let (mut key_mark, mut is_new) = (mark(0, &first), is_new);
         while self.take(b',') {
             let key = self.key()?;
             (key_mark, is_new) = (mark(key_mark, &key), true);

@@ -82,10 +82,10 @@ impl Shapes {
 
 /// Adds a key to the mark of an object. Keys that come again are the same objects.
 pub fn mark(before: usize, key: &Bound<'_, PyString>) -> usize {
-    before.rotate_left(5) ^ key.as_ptr() as usize
+    before.rotate_left(5) ^ key.as_ptr().addr()
 }
 
 fn place(key: &Bound<'_, PyString>) -> usize {
     // Objects stand at multiples of 16.
-    (key.as_ptr() as usize >> 4) % SLOTS
+    (key.as_ptr().addr() >> 4) % SLOTS
 }
