@@ -250,8 +250,8 @@ impl ContextStore for JetStreamContext {
     }
 }
 
-async fn take_ack<'a>(
-    acks: &mut VecDeque<(&'a Kept, PublishAckFuture)>,
+async fn take_ack(
+    acks: &mut VecDeque<(&Kept, PublishAckFuture)>,
     known: &mut Vec<(StreamId, Last)>,
     failed: &mut Option<NatsError>,
 ) {

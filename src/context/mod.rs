@@ -51,10 +51,11 @@ pub struct Kept {
 
 /// Keeps the latest context of each stream.
 pub trait ContextStore: Send {
-    /// Keeps what is newer than what is kept, all of it in one step. An older or equal slice of
+    /// Keeps what is newer than what is kept, in one step where that is cheap, else each stream for
+    /// itself: they have nothing in common. An older or equal slice of
     /// the same writer changes nothing, so that what is said again after a crash does no harm. If
-    /// a higher writer has written one of the streams, nothing is kept and the caller is told
-    /// that it is deposed.
+    /// a higher writer has written one of the streams, nothing of that one is kept and the caller
+    /// is told that it is deposed.
     fn save(&mut self, kept: &[Kept]) -> impl Future<Output = Result<(), ContextError>> + Send;
 
     /// What is kept of a stream.

@@ -67,12 +67,24 @@ async fn a_context_that_is_too_big_is_named_and_nothing_is_saved() {
 #[tokio::test]
 async fn a_write_between_two_saves_is_noticed_by_the_server() {
     let server = NatsServer::start();
-    let (mut one, mut other) = (open(&server).await, open(&server).await);
-    one.save(&[kept("a", 1, 1), kept("b", 1, 1)]).await.unwrap();
-    other.save(&[kept("a", 2, 1)]).await.unwrap();
-    let refused = one.save(&[kept("a", 1, 2), kept("b", 1, 2)]).await;
-    assert!(matches!(refused, Err(ContextError::Deposed { by: 2, .. })), "{refused:?}");
-    assert_eq!(other.load(&id("b")).await.unwrap(), Some(kept("b", 1, 1)));
+    for together in [true, false] {
+        let mut one = open(&server).await;
+        if together {
+            one = one.together();
+        }
+        let mut other = open(&server).await;
+        let writer = if together { 1 } else { 3 };
+        one.save(&[kept("a", writer, 1), kept("b", writer, 1)]).await.unwrap();
+        other.save(&[kept("a", writer + 1, 1)]).await.unwrap();
+        let refused = one.save(&[kept("a", writer, 2), kept("b", writer, 2)]).await;
+        assert!(
+            matches!(&refused, Err(ContextError::Deposed { by, .. }) if *by == writer + 1),
+            "{refused:?}"
+        );
+        assert_eq!(other.load(&id("a")).await.unwrap(), Some(kept("a", writer + 1, 1)));
+        let b = if together { 1 } else { 2 };
+        assert_eq!(other.load(&id("b")).await.unwrap(), Some(kept("b", writer, b)));
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ struct Torn {
     store: MemoryStore,
     settled: Arc<Mutex<Option<u64>>>,
     appends: u32,
-    torn: Option<(u32, StreamId)>,
+    broken: Option<(u32, StreamId)>,
 }
 
 impl Store for Torn {
@@ -37,7 +37,7 @@ impl Store for Torn {
     ) -> Result<Vec<u64>, StoreError> {
         self.appends += 1;
         *self.settled.lock().unwrap() = settled;
-        let Some((_, lost)) = self.torn.as_ref().filter(|(number, _)| *number == self.appends)
+        let Some((_, lost)) = self.broken.as_ref().filter(|(number, _)| *number == self.appends)
         else {
             return self.store.append(frames).await;
         };
@@ -111,18 +111,18 @@ async fn j3_an_append_that_was_torn_between_streams_loses_no_event_and_takes_non
             store: MemoryStore::new(),
             settled: Arc::default(),
             appends: 0,
-            torn: Some((number, stream(lost))),
+            broken: Some((number, stream(lost))),
         };
         let sink = MemorySink::default();
         let mut options = Options::new(Pace::Virtual);
         options.batch = 20;
         let mut source = Again::new(events.clone());
         let mut runtime = open_with(&echo_plan(), options, store.clone(), &sink, echoing()).await;
-        let broken = runtime.run(&mut source, &StopSwitch::new()).await;
-        assert!(matches!(broken, Err(RuntimeError::Store(_))), "{broken:?}");
+        let ending = runtime.run(&mut source, &StopSwitch::new()).await;
+        assert!(matches!(ending, Err(RuntimeError::Store(_))), "{ending:?}");
         drop(runtime);
 
-        let again = Torn { torn: None, ..store };
+        let again = Torn { broken: None, ..store };
         let mut runtime = open(&echo_plan(), again, &sink, echoing()).await;
         runtime.run(&mut Again::new(events.clone()), &StopSwitch::new()).await.unwrap();
         for name in names {
