@@ -2,8 +2,9 @@
 //!
 //! A server that keeps one copy on disk makes a store of files for every batch, which takes it
 //! longer than a hundred messages do. There a frame is a message behind the fence, and its number
-//! is its id: a frame of that number that somebody else stored a while ago is noticed. What is
-//! older than servers remember ids is checked for in a batch, as all is elsewhere.
+//! is its id: a frame of that number that somebody else stored a while ago is noticed. Where it was
+//! not seen for half of the time for which the server remembers ids whether there is one, it is
+//! checked for in a batch, as everywhere else.
 
 use std::{
     collections::BTreeSet,
@@ -22,8 +23,6 @@ use crate::{
 /// How often a write is tried whose fate is not known, and how long is waited between two.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(250);
-/// Half of what servers remember ids for: so long it is enough to know where a journal ended.
-const FRESH: Duration = Duration::from_secs(300);
 
 /// A frame on its way: the messages it is made of, all but the last only parts.
 pub(super) struct Written {
@@ -48,12 +47,12 @@ impl JetStreamStore {
         frames: Vec<Written>,
         actions: Vec<Message>,
     ) -> Result<(), StoreError> {
-        if !self.nats.has_batches() || self.copies() == 1 {
+        if self.copies() == 1 {
             self.send_frames_each(frames).await?;
             return self.send_each(actions).await;
         }
         let count: usize = frames.iter().map(|frame| frame.messages.len()).sum();
-        if count + actions.len() <= MAX_BATCH {
+        if self.nats.has_batches() && count + actions.len() <= MAX_BATCH {
             // First what has no check of its own: then the first message carries the fence.
             return self.send_together(&frames, actions).await;
         }
@@ -98,7 +97,8 @@ impl JetStreamStore {
     /// Whether a frame may be sent without a look at the one before it.
     fn is_fresh(&self, frame: &Written, now: Instant) -> bool {
         let seen = self.known.get(&frame.stream).and_then(|known| known.seen);
-        frame.messages.len() == 1 && seen.is_some_and(|seen| now.duration_since(seen) < FRESH)
+        let remembered = self.log.cached_info().config.duplicate_window / 2;
+        frame.messages.len() == 1 && seen.is_some_and(|seen| now.duration_since(seen) < remembered)
     }
 
     /// Sends frames in as many batches as they need, each a whole number of frames.
