@@ -103,16 +103,26 @@ pub enum StoreError {
         /// Last frame kept.
         last: u64,
     },
-    /// The disk or the database said no.
-    #[error("journal `{journal}`: {doing} failed: {source}; check the disk and the permissions")]
+    /// The disk, the database or the server said no.
+    #[error("journal `{journal}`: {doing} failed: {source}{}", fix(&**source))]
     Io {
-        /// The file.
+        /// The file, or where else it is.
         journal: String,
         /// What was being done.
         doing: &'static str,
         /// What the system said.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+/// What to do about it, where what was said does not say so itself.
+fn fix(source: &(dyn Error + Send + Sync + 'static)) -> &'static str {
+    #[cfg(feature = "nats")]
+    if source.is::<crate::nats::NatsError>() {
+        return "";
+    }
+    let _local = source;
+    "; check the disk and the permissions"
 }
 
 fn place(stream: Option<&StreamId>, seq: Option<u64>) -> String {

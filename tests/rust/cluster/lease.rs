@@ -115,9 +115,12 @@ async fn a_frozen_holder_is_deposed_and_can_write_no_more() {
     assert!(took < LEASE + Duration::from_secs(1), "it took {took:?}");
     let mut new = JetStreamStore::take_over(nats.clone(), match42(), "other").await.unwrap();
     assert!(new.term() > old.term());
-    new.append(vec![frame(&name)]).await.unwrap();
-    let refused = old.append(vec![frame(&name)]).await;
-    assert!(matches!(refused, Err(StoreError::Deposed { .. })), "{refused:?}");
+    // Before the new one has written anything, and after.
+    for _ in 0..2 {
+        let refused = old.append(vec![frame(&name)]).await;
+        assert!(matches!(refused, Err(StoreError::Deposed { .. })), "{refused:?}");
+        new.append(vec![frame(&name)]).await.unwrap();
+    }
 
     thaw.send(()).unwrap();
     assert_eq!(heard("the bad news"), Told::Lost(match42()));
