@@ -117,12 +117,17 @@ pub enum StoreError {
 
 /// What to do about it, where what was said does not say so itself.
 fn fix(source: &(dyn Error + Send + Sync + 'static)) -> &'static str {
-    #[cfg(feature = "nats")]
-    if source.is::<crate::nats::NatsError>() {
-        return "";
-    }
-    let _local = source;
-    "; check the disk and the permissions"
+    if says_what_to_do(source) { "" } else { "; check the disk and the permissions" }
+}
+
+#[cfg(feature = "nats")]
+fn says_what_to_do(source: &(dyn Error + Send + Sync + 'static)) -> bool {
+    source.is::<crate::nats::NatsError>()
+}
+
+#[cfg(not(feature = "nats"))]
+fn says_what_to_do(_: &(dyn Error + Send + Sync + 'static)) -> bool {
+    false
 }
 
 fn place(stream: Option<&StreamId>, seq: Option<u64>) -> String {
