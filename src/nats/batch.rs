@@ -145,7 +145,7 @@ fn headers(message: &Message, stream: &str) -> HeaderMap {
     headers
 }
 
-fn guard(headers: &mut HeaderMap, fence: Option<&Fence>) {
+pub(super) fn guard(headers: &mut HeaderMap, fence: Option<&Fence>) {
     if let Some(fence) = fence {
         headers.insert("Nats-Expected-Last-Subject-Sequence", fence.last.to_string());
         headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", fence.subject.as_str());

@@ -97,6 +97,11 @@ impl Connection {
         self.level() >= 2
     }
 
+    /// Whether messages can be stored in their order and acknowledged together.
+    pub fn has_fast_batches(&self) -> bool {
+        self.level() >= 3
+    }
+
     /// Whether it is there now, and leads to a server that will do.
     pub fn is_connected(&self) -> bool {
         self.0.health.is(&State::Connected)

@@ -86,8 +86,8 @@ impl Layout {
     /// Input that was refused.
     pub const DEAD_LETTERS: &str = "LIVE_DLQ";
 
-    /// The settings of every stream.
-    pub fn configs(&self, has_batches: bool) -> Vec<Config> {
+    /// The settings of every stream, as a server of that API level has them.
+    pub fn configs(&self, level: u32) -> Vec<Config> {
         let window = Duration::from_secs(600);
         let base = |name: &str, subjects: &[&str]| Config {
             name: name.to_owned(),
@@ -117,7 +117,8 @@ impl Layout {
             },
             Config {
                 discard: DiscardPolicy::New,
-                allow_atomic_publish: has_batches,
+                allow_atomic_publish: level >= 2,
+                allow_batch_publish: level >= 3,
                 allow_message_ttl: true,
                 ..base(
                     Self::LOG,
@@ -144,7 +145,7 @@ impl Layout {
     /// Makes the streams that are missing; one that is there with other settings is an error that
     /// says which.
     pub async fn ensure(&self, nats: &Connection) -> Result<(), NatsError> {
-        for config in self.configs(nats.has_batches()) {
+        for config in self.configs(nats.level()) {
             let name = config.name.clone();
             let made = nats.jetstream().create_stream(config.clone()).await;
             let Err(error) = made else { continue };

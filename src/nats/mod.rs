@@ -8,6 +8,7 @@
 //! | `report` | what is promised on a server |
 //! | `layout` | subjects, JetStream streams and their settings |
 //! | `batch` | messages that are stored together or not at all |
+//! | `fast` | messages that are stored in their order and acknowledged together |
 //! | `letters` | dead letters, to be looked at and sent again |
 //! | `scan` | reading what is stored |
 //! | `error` | what a server refused, and what to do about it |
@@ -16,6 +17,7 @@ mod address;
 mod batch;
 mod connect;
 mod error;
+mod fast;
 mod layout;
 mod letters;
 mod refused;
@@ -31,6 +33,7 @@ pub use batch::{Fence, Message, store_together};
 pub(crate) use batch::{MAX_BATCH, Receipt, store_each};
 pub use connect::Connection;
 pub use error::{NatsError, code};
+pub(crate) use fast::InOrder;
 pub use layout::{Layout, shard_of, subjects};
 pub use letters::{Letter, letters, requeue};
 pub use report::{Found, Report};

@@ -11,6 +11,7 @@ use super::{
     outgoing::{self, Batch},
     rates::{Gate, Rates},
     stream::Stream,
+    write::{Writing, Written},
 };
 use crate::{
     engine::{
@@ -21,12 +22,19 @@ use crate::{
     wire,
 };
 
+/// Batches of deliveries that are taken in while a write is under way.
+const WRITES_AHEAD: usize = 4;
+
 /// Runs the streams of one process: many engines, one store, one loop.
 #[derive(Debug)]
 pub struct Runtime<S, K, C, T> {
     pub(super) plan: Arc<Plan>,
     pub(super) options: Options,
-    pub(super) store: S,
+    /// Away while a write is under way.
+    pub(super) store: Option<S>,
+    pub(super) writing: Option<Writing<S>>,
+    /// Events taken in since the last write set out.
+    pub(super) unwritten: usize,
     pub(super) sink: K,
     pub(super) crews: C,
     pub(super) clock: T,
@@ -34,6 +42,8 @@ pub struct Runtime<S, K, C, T> {
     pub(super) by_name: BTreeMap<StreamId, usize>,
     /// Streams that have something to be made durable or done.
     pub(super) touched: Vec<usize>,
+    /// Streams that were touched since their times were looked at.
+    pub(super) unseen: Vec<usize>,
     pub(super) wakeups: BTreeSet<(Timestamp, usize)>,
     /// For each stream with uncommitted events, the lowest of their cursors.
     pub(super) held: BTreeSet<(u64, usize)>,
@@ -76,10 +86,11 @@ pub enum Ending {
 }
 
 /// What the loop woke up for.
-enum Happened {
+enum Happened<S> {
     Stop(Stop),
     Back(Back),
     Time,
+    Written(Written<S>),
     Deliveries(Vec<Delivery>),
 }
 
@@ -100,13 +111,16 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let mut runtime = Self {
             plan,
             options,
-            store,
+            store: Some(store),
+            writing: None,
+            unwritten: 0,
             sink,
             crews,
             clock,
             streams: Vec::new(),
             by_name: BTreeMap::new(),
             touched: Vec::new(),
+            unseen: Vec::new(),
             wakeups: BTreeSet::new(),
             held: BTreeSet::new(),
             busy_events: 0,
@@ -128,7 +142,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let same = |stream: &&Stream| source.is_none() || stream.header.source == *source;
         let streams = runtime.streams.iter().filter(same);
         runtime.known_to = streams.filter_map(|stream| stream.engine.cursor()).max();
-        let settled = runtime.store.settled();
+        let settled = runtime.store.as_ref().and_then(Store::settled);
         runtime.last_cursor =
             runtime.known_to.map(|to| settled.map_or(to, |settled| settled.min(to)));
         runtime.settled = runtime.last_cursor;
@@ -170,16 +184,26 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         self.settle(source).await?;
         loop {
             self.crews.breathe().await;
-            if stop.is_some() && self.streams.iter().all(|stream| stream.engine.is_at_rest()) {
+            if stop.is_some()
+                && self.is_settled()
+                && self.streams.iter().all(|stream| stream.engine.is_at_rest())
+            {
                 return Ok(Ending::Drained);
             }
-            if !reading && stop.is_none() && self.is_finished() {
+            if !reading && stop.is_none() && self.is_settled() && self.is_finished() {
                 return Ok(Ending::Finished);
             }
             let wake = self.wakeups.first().map(|(at, _)| *at);
             let wake = wake.into_iter().chain(deadline).chain(beat).min();
-            let may_read = reading && stop.is_none() && self.busy_events < self.options.read_ahead;
+            let may_read = reading && stop.is_none() && self.has_room();
             let (clock, crews) = (&self.clock, &mut self.crews);
+            let writing = &mut self.writing;
+            let written = async {
+                match writing {
+                    Some(writing) => writing.written().await,
+                    None => std::future::pending().await,
+                }
+            };
             let sleep = async {
                 match wake {
                     Some(at) => clock.sleep_until(at).await,
@@ -189,6 +213,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             let happened = tokio::select! {
                 biased;
                 asked = switch.asked(stop) => Happened::Stop(asked),
+                written = written => Happened::Written(written),
                 back = crews.next_back(), if self.under_way > 0 => Happened::Back(back),
                 () = sleep => Happened::Time,
                 deliveries = source.next(self.options.batch), if may_read => {
@@ -205,6 +230,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     self.note(now, "drain", None, "asked for")?;
                     stop = Some(Stop::Drain);
                     deadline = Some(now.plus(self.options.grace));
+                }
+                Happened::Written(written) => {
+                    if let Some(writing) = self.writing.take() {
+                        self.finish(source, writing, written).await?;
+                    }
                 }
                 Happened::Back(back) => self.take_back(now, back),
                 Happened::Time if deadline.is_some_and(|deadline| deadline <= now) => {
@@ -269,9 +299,10 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             self.streams[ix].unsnapshot = self.options.snapshot_every;
             self.touch(ix);
         }
-        self.make_durable().await?;
+        self.write_all().await?;
         self.sink.flush().await?;
-        Ok(self.store.close().await?)
+        let store = self.store.take().expect("no write is under way");
+        Ok(store.close().await?)
     }
 
     /// The digest of a stream after its last commit.
@@ -306,6 +337,18 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         self.streams
             .iter()
             .filter_map(|stream| Some((stream.engine.stream(), stream.failed.as_deref()?)))
+    }
+
+    /// Whether everything that was folded is durable.
+    fn is_settled(&self) -> bool {
+        self.writing.is_none() && self.touched.is_empty()
+    }
+
+    /// Whether more may be taken in: not while much waits for runs, or to be written.
+    fn has_room(&self) -> bool {
+        let is_written =
+            self.writing.is_none() || self.unwritten < WRITES_AHEAD * self.options.batch;
+        is_written && self.busy_events < self.options.read_ahead
     }
 
     fn is_finished(&self) -> bool {
@@ -367,6 +410,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     pub(super) fn touch(&mut self, ix: usize) {
         if !std::mem::replace(&mut self.streams[ix].touched, true) {
             self.touched.push(ix);
+        }
+        if !std::mem::replace(&mut self.streams[ix].is_unseen, true) {
+            self.unseen.push(ix);
         }
     }
 

@@ -27,6 +27,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         deliveries: Vec<Delivery>,
     ) -> Result<(), RuntimeError> {
         let mut letters = Vec::new();
+        self.unwritten += deliveries.len();
         for delivery in deliveries {
             let cursor = delivery.cursor();
             self.last_cursor = self.last_cursor.max(Some(cursor.0));

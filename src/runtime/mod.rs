@@ -3,7 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `driver` | [`Runtime`]: wait for something, fold it, make it durable, do what follows |
-//! | `settle` | what was folded becomes durable, then what follows is done |
+//! | `write`, `settle` | what was folded becomes durable, then what follows is done |
 //! | `stream` | one stream: its engine and what is not durable yet |
 //! | `recovery` | from a journal back to running streams |
 //! | `crews` | [`Crews`]: who does the runs |
@@ -36,6 +36,7 @@ mod stop;
 mod story;
 mod stream;
 mod timeline;
+mod write;
 
 pub use attempts::{Attempt, attempts};
 pub use clock::{Clock, SystemClock};

@@ -26,6 +26,11 @@ impl Batch {
         self.messages.is_empty()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// Puts what a stream sends at the end. An error is stamped with the end of its slice, so that
     /// two runs of one journal say the same.
     pub fn push(&mut self, engine: &Engine, emission: &Emission) {

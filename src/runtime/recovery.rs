@@ -12,10 +12,17 @@ use crate::{
 
 impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     pub(super) async fn recover(&mut self, now: Timestamp) -> Result<(), RuntimeError> {
-        for summary in self.store.streams().await? {
+        let mut store = self.store.take().expect("nothing is written yet");
+        let recovered = self.recover_from(&mut store, now).await;
+        self.store = Some(store);
+        recovered
+    }
+
+    async fn recover_from(&mut self, store: &mut S, now: Timestamp) -> Result<(), RuntimeError> {
+        for summary in store.streams().await? {
             let name = summary.stream;
-            let mut folding = Folding::latest(&mut self.store, &name).await?;
-            folding.fold_all(&mut self.store, |_, _| ()).await?;
+            let mut folding = Folding::latest(store, &name).await?;
+            folding.fold_all(store, |_, _| ()).await?;
             let header_due = self.check_plan(&name, &folding.header)?;
             let mut header = folding.header;
             if header_due {

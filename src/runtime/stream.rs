@@ -32,6 +32,8 @@ pub(super) struct Stream {
     /// Whether the header is to be written with the next frame.
     pub header_due: bool,
     pub touched: bool,
+    /// The driver has not looked at its times since it was touched.
+    pub is_unseen: bool,
     /// Events it holds while it waits for runs.
     pub busy_events: usize,
     pub failed: Option<String>,
@@ -64,6 +66,7 @@ impl Stream {
             last_frame: 0,
             header_due: false,
             touched: false,
+            is_unseen: false,
             busy_events: 0,
             failed: None,
             allowance: Allowance::default(),

@@ -138,7 +138,7 @@ pub struct StreamSummary {
 ///
 /// The methods are async for stores behind a network; the ones here complete at once and block the
 /// caller for the disk, which is meant: journal first.
-pub trait Store: Send {
+pub trait Store: Send + 'static {
     /// Appends the frames, all or none, and returns their numbers. Durable when it returns.
     fn append(
         &mut self,

@@ -29,7 +29,8 @@ use super::{
 use crate::{
     engine::{StreamId, Timestamp},
     nats::{
-        Connection, Fence, Layout, Message, NatsError, code, shard_of, store_together, subjects,
+        Connection, Fence, InOrder, Layout, Message, NatsError, code, shard_of, store_together,
+        subjects,
     },
 };
 
@@ -82,6 +83,8 @@ pub struct JetStreamStore {
     forgotten: BTreeSet<StreamId>,
     /// When all streams of the scope were looked up.
     listed: Option<Instant>,
+    /// The way for actions, once one is needed.
+    in_order: Option<InOrder>,
     journal: String,
 }
 
@@ -113,6 +116,7 @@ impl JetStreamStore {
             known: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             listed: None,
+            in_order: None,
             journal,
         })
     }

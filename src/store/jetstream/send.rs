@@ -15,8 +15,8 @@ use super::{super::frame::Head, FrameTag, JetStreamStore, StoreError, tag::FRAME
 use crate::{
     engine::StreamId,
     nats::{
-        Fence, Layout, MAX_BATCH, Message, NatsError, Receipt, Stored, code, last, store_each,
-        store_together, subjects,
+        Fence, InOrder, Layout, MAX_BATCH, Message, NatsError, Receipt, Stored, code, last,
+        store_each, store_together, subjects,
     },
 };
 
@@ -49,7 +49,7 @@ impl JetStreamStore {
     ) -> Result<(), StoreError> {
         if self.copies() == 1 {
             self.send_frames_each(frames).await?;
-            return self.send_each(actions).await;
+            return self.send_in_order(actions).await;
         }
         let count: usize = frames.iter().map(|frame| frame.messages.len()).sum();
         if self.nats.has_batches() && count + actions.len() <= MAX_BATCH {
@@ -172,6 +172,26 @@ impl JetStreamStore {
             self.note(frame, at, now);
         }
         Ok(())
+    }
+
+    /// Stores messages behind the fence, acknowledged together where the server can do that.
+    async fn send_in_order(&mut self, messages: Vec<Message>) -> Result<(), StoreError> {
+        let is_fast = self.log.cached_info().config.allow_batch_publish;
+        if is_fast && self.nats.has_fast_batches() && messages.len() > 1 {
+            let Err(error) = self.send_fast(&messages).await else { return Ok(()) };
+            // Their ids tell which of them are there.
+            tracing::debug!(%error, "messages are sent one by one");
+        }
+        self.send_each(messages).await
+    }
+
+    async fn send_fast(&mut self, messages: &[Message]) -> Result<(), NatsError> {
+        let in_order = match &mut self.in_order {
+            Some(in_order) => in_order,
+            none => none.insert(InOrder::open(&self.nats).await?),
+        };
+        let fence = self.fence.as_ref().expect("only a writer sends");
+        in_order.store(&self.nats, Layout::LOG, fence, messages).await
     }
 
     /// Stores messages behind the fence, none waiting for another, until all of them are.
