@@ -99,7 +99,7 @@ impl Connection {
 
     /// Whether messages can be stored in their order and acknowledged together.
     pub fn has_fast_batches(&self) -> bool {
-        self.level() >= 3
+        self.level() >= 4
     }
 
     /// Whether it is there now, and leads to a server that will do.

@@ -1,14 +1,15 @@
 //! Messages that are stored in their order and acknowledged together, without being kept apart
-//! until the last has come: the fast batches of ADR-50 (2.14 and later).
+//! until the last has come: the fast batches of ADR-50 (2.14, level 4, and later).
 //!
 //! What a batch is, the server reads from the subject of the answer that is asked for:
 //! `<inbox>.<batch>.<how often to answer>.fail.<number>.<operation>.$FI`.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, ops::Range, sync::Arc, time::Duration};
 
 use async_nats::{StatusCode, Subscriber};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
+use tokio::task::JoinSet;
 
 use super::{Connection, Fence, Message, NatsError, batch::guard};
 
@@ -62,17 +63,34 @@ impl InOrder {
     pub(crate) async fn store(
         &mut self,
         nats: &Connection,
-        stream: &str,
+        stream: &'static str,
         fence: &Fence,
-        messages: &[Message],
+        messages: &Arc<[Message]>,
     ) -> Result<(), NatsError> {
-        for messages in messages.chunks(MOST) {
+        for from in (0..messages.len()).step_by(MOST) {
+            let range = from..messages.len().min(from + MOST);
             self.batches += 1;
             let unique = self.inbox.rsplit('.').next().unwrap_or_default();
             let batch = format!("{}.{unique}-{}.", self.inbox, self.batches);
-            let sent = tokio::time::timeout(TIMEOUT, send(nats, stream, fence, &batch, messages));
-            sent.await.map_err(|_| lost("it cannot be sent"))??;
-            self.wait(&batch, messages.len()).await?;
+            let count = range.len();
+            let sending = Sending {
+                nats: nats.clone(),
+                stream,
+                fence: fence.clone(),
+                batch: batch.clone(),
+                messages: Arc::clone(messages),
+                range,
+            };
+            // Beside whoever waits here, who may be the thread that runs handlers.
+            let mut task = JoinSet::new();
+            task.spawn(sending.send());
+            let sent = tokio::time::timeout(TIMEOUT, task.join_next()).await;
+            match sent {
+                Ok(Some(Ok(sent))) => sent?,
+                Ok(_) => return Err(lost("the process is ending")),
+                Err(_) => return Err(lost("it cannot be sent")),
+            }
+            self.wait(&batch, count).await?;
         }
         Ok(())
     }
@@ -106,37 +124,43 @@ impl InOrder {
     }
 }
 
-async fn send(
-    nats: &Connection,
-    stream: &str,
-    fence: &Fence,
-    batch: &str,
-    messages: &[Message],
-) -> Result<(), NatsError> {
-    for (at, message) in messages.iter().enumerate() {
-        let mut headers = message.headers.clone();
-        if let Some(id) = &message.id {
-            headers.insert("Nats-Msg-Id", id.as_str());
+/// One batch on its way.
+struct Sending {
+    nats: Connection,
+    stream: &'static str,
+    fence: Fence,
+    batch: String,
+    messages: Arc<[Message]>,
+    range: Range<usize>,
+}
+
+impl Sending {
+    async fn send(self) -> Result<(), NatsError> {
+        let messages = &self.messages[self.range];
+        for (at, message) in messages.iter().enumerate() {
+            let mut headers = message.headers.clone();
+            if let Some(id) = &message.id {
+                headers.insert("Nats-Msg-Id", id.as_str());
+            }
+            if at == 0 {
+                headers.insert("Nats-Expected-Stream", self.stream);
+                guard(&mut headers, Some(&self.fence));
+            }
+            let operation = match at {
+                _ if at + 1 == messages.len() => Operation::StoreAndEnd,
+                0 => Operation::Begin,
+                _ => Operation::Store,
+            };
+            let sent = self.nats.client().publish_with_reply_and_headers(
+                message.subject.clone(),
+                answer_to(&self.batch, at + 1, operation),
+                headers,
+                message.payload.clone(),
+            );
+            sent.await.map_err(|error| lost(&error.to_string()))?;
         }
-        if at == 0 {
-            headers.insert("Nats-Expected-Stream", stream);
-            guard(&mut headers, Some(fence));
-        }
-        let operation = match at {
-            _ if at + 1 == messages.len() => Operation::StoreAndEnd,
-            0 => Operation::Begin,
-            _ => Operation::Store,
-        };
-        let (subject, answer_to) = (message.subject.clone(), answer_to(batch, at + 1, operation));
-        let sent = nats.client().publish_with_reply_and_headers(
-            subject,
-            answer_to,
-            headers,
-            message.payload.clone(),
-        );
-        sent.await.map_err(|error| lost(&error.to_string()))?;
+        Ok(())
     }
-    Ok(())
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -118,7 +118,7 @@ impl Layout {
             Config {
                 discard: DiscardPolicy::New,
                 allow_atomic_publish: level >= 2,
-                allow_batch_publish: level >= 3,
+                allow_batch_publish: level >= 4,
                 allow_message_ttl: true,
                 ..base(
                     Self::LOG,

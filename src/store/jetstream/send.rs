@@ -8,6 +8,7 @@
 
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -178,14 +179,16 @@ impl JetStreamStore {
     async fn send_in_order(&mut self, messages: Vec<Message>) -> Result<(), StoreError> {
         let is_fast = self.log.cached_info().config.allow_batch_publish;
         if is_fast && self.nats.has_fast_batches() && messages.len() > 1 {
+            let messages = Arc::from(messages);
             let Err(error) = self.send_fast(&messages).await else { return Ok(()) };
             // Their ids tell which of them are there.
             tracing::debug!(%error, "messages are sent one by one");
+            return self.send_each(messages.to_vec()).await;
         }
         self.send_each(messages).await
     }
 
-    async fn send_fast(&mut self, messages: &[Message]) -> Result<(), NatsError> {
+    async fn send_fast(&mut self, messages: &Arc<[Message]>) -> Result<(), NatsError> {
         let in_order = match &mut self.in_order {
             Some(in_order) => in_order,
             none => none.insert(InOrder::open(&self.nats).await?),

@@ -1,6 +1,10 @@
 //! Events out of `LIVE_EVENTS`, in the order in which the server stored them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_nats::jetstream::{
     consumer::{AckPolicy, DeliverPolicy, pull},
@@ -8,6 +12,7 @@ use async_nats::jetstream::{
     stream::Stream,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::{sync::mpsc, task::JoinSet};
 
 use super::super::{Cursor, DeadLetter, Delivery, Source, TransportError};
 use crate::{
@@ -21,14 +26,31 @@ const AHEAD: usize = 2_048;
 /// Silence after which it is looked whether there is something to be heard.
 const SILENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(200);
+/// Events read at a time, and how many times that much may wait here.
+const BATCH: usize = 256;
+const BATCHES: usize = 4;
 /// Streams whose subjects are remembered.
 const STREAMS: usize = 16_384;
 
 /// The events of a shard, or of one stream in it. A cursor is a sequence of `LIVE_EVENTS`.
 ///
+/// They are read ahead on a task of its own: whoever asks for them may be the thread that runs
+/// handlers.
+#[derive(Debug)]
+pub struct NatsSource {
+    /// Until the first events are asked for, and where it will put them.
+    reading: Option<(Reading, mpsc::Sender<Vec<Delivery>>)>,
+    task: JoinSet<()>,
+    read: mpsc::Receiver<Vec<Delivery>>,
+    /// What was read and did not fit.
+    left: VecDeque<Delivery>,
+}
+
+/// Reads events.
+///
 /// Nothing is acknowledged: the journal knows how far it is. A consumer that was lost, skipped
 /// something or fell silent is made anew from the last event delivered.
-pub struct NatsSource {
+struct Reading {
     nats: Connection,
     subject: String,
     taken: Cursor,
@@ -40,17 +62,17 @@ pub struct NatsSource {
     streams: HashMap<String, StreamId>,
 }
 
-impl std::fmt::Debug for NatsSource {
+impl std::fmt::Debug for Reading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { subject, taken, .. } = self;
-        f.debug_struct("NatsSource").field("subject", subject).field("taken", taken).finish()
+        f.debug_struct("Reading").field("subject", subject).field("taken", taken).finish()
     }
 }
 
 impl NatsSource {
     /// The events of a shard, or of one stream of it.
     pub fn new(nats: Connection, shard: u32, only: Option<&StreamId>, limits: &Limits) -> Self {
-        Self {
+        let reading = Reading {
             nats,
             subject: subjects::kept_events(shard, only),
             taken: Cursor(0),
@@ -59,6 +81,21 @@ impl NatsSource {
             messages: None,
             expected: 1,
             streams: HashMap::new(),
+        };
+        let (feed, read) = mpsc::channel(BATCHES);
+        let (task, left) = (JoinSet::new(), VecDeque::new());
+        Self { reading: Some((reading, feed)), task, read, left }
+    }
+}
+
+impl Reading {
+    /// Reads until nobody wants it any more.
+    async fn read_on(mut self, feed: mpsc::Sender<Vec<Delivery>>) {
+        loop {
+            let deliveries = self.next().await;
+            if feed.send(deliveries).await.is_err() {
+                return;
+            }
         }
     }
 
@@ -157,10 +194,8 @@ impl NatsSource {
         tracing::debug!(subject = self.subject, why, "the reader of events is made anew");
         self.messages = None;
     }
-}
 
-impl Source for NatsSource {
-    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, TransportError> {
+    async fn next(&mut self) -> Vec<Delivery> {
         loop {
             if self.messages.is_none()
                 && let Err(error) = self.begin().await
@@ -192,22 +227,43 @@ impl Source for NatsSource {
                         break;
                     }
                 }
-                if deliveries.len() < max {
+                if deliveries.len() < BATCH {
                     next =
                         self.messages.as_mut().and_then(|messages| messages.next().now_or_never());
                 }
             }
             if !deliveries.is_empty() {
-                return Ok(deliveries);
+                return deliveries;
             }
             if self.messages.is_none() {
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
+}
+
+impl Source for NatsSource {
+    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, TransportError> {
+        if let Some((reading, feed)) = self.reading.take() {
+            self.task.spawn(reading.read_on(feed));
+        }
+        if self.left.is_empty() {
+            let Some(read) = self.read.recv().await else {
+                let why = "events are not read any more: their reader failed";
+                return Err(TransportError::Custom(why.to_owned()));
+            };
+            self.left = read.into();
+        }
+        if self.left.len() <= max {
+            return Ok(std::mem::take(&mut self.left).into());
+        }
+        Ok(self.left.drain(..max).collect())
+    }
 
     async fn resume_after(&mut self, cursor: Cursor) -> Result<(), TransportError> {
-        self.taken = cursor;
+        if let Some((reading, _)) = &mut self.reading {
+            reading.taken = cursor;
+        }
         Ok(())
     }
 

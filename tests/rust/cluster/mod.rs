@@ -1,5 +1,6 @@
 //! Several processes as one, each with a connection of its own to a real server.
 
+mod carried;
 mod keeper;
 mod lease;
 mod remote;
