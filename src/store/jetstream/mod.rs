@@ -85,6 +85,8 @@ pub struct JetStreamStore {
     listed: Option<Instant>,
     /// The way for actions, once one is needed.
     in_order: Option<InOrder>,
+    /// When that way may be tried again.
+    fast_from: Option<Instant>,
     journal: String,
 }
 
@@ -117,6 +119,7 @@ impl JetStreamStore {
             forgotten: BTreeSet::new(),
             listed: None,
             in_order: None,
+            fast_from: None,
             journal,
         })
     }

@@ -24,6 +24,9 @@ use crate::{
 /// How often a write is tried whose fate is not known, and how long is waited between two.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long no fast batches are sent after one that failed: where their answers may not be heard,
+/// each would be waited for.
+const REST: Duration = Duration::from_secs(60);
 
 /// A frame on its way: the messages it is made of, all but the last only parts.
 pub(super) struct Written {
@@ -178,11 +181,13 @@ impl JetStreamStore {
     /// Stores messages behind the fence, acknowledged together where the server can do that.
     async fn send_in_order(&mut self, messages: Vec<Message>) -> Result<(), StoreError> {
         let is_fast = self.log.cached_info().config.allow_batch_publish;
-        if is_fast && self.nats.has_fast_batches() && messages.len() > 1 {
+        let rests = self.fast_from.is_some_and(|from| Instant::now() < from);
+        if is_fast && self.nats.has_fast_batches() && messages.len() > 1 && !rests {
             let messages = Arc::from(messages);
             let Err(error) = self.send_fast(&messages).await else { return Ok(()) };
             // Their ids tell which of them are there.
             tracing::debug!(%error, "messages are sent one by one");
+            self.fast_from = Some(Instant::now() + REST);
             return self.send_each(messages.to_vec()).await;
         }
         self.send_each(messages).await
