@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     crews::Members,
@@ -15,13 +15,13 @@ use super::{
     summary::Summary,
 };
 use crate::{
-    cluster::{self, Elsewhere, Keeper, Runner, ServerClock, Told},
-    context::Projection,
+    cluster::{self, Elsewhere, Keeper, KeeperHandle, Runner, ServerClock, Told},
+    context::{ContextError, Projection},
     engine::{CrewName, Plan},
-    nats::{Connection, Layout, shard_of},
+    nats::{Connection, Layout, NatsError, patiently, shard_of},
     runtime::{Ending, Options, Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
     store::{JetStreamStore, Scope, StoreError},
-    transport::{NatsSink, NatsSource},
+    transport::{NatsSink, NatsSource, TransportError},
 };
 
 /// Runs of one crew that this process does for others at a time.
@@ -41,25 +41,95 @@ pub(super) struct Parts<M> {
     pub(super) make: M,
 }
 
+/// Everything that is there once a session has begun.
+struct Begun {
+    nats: Connection,
+    runner: Option<Runner<Members>>,
+    keeper: Option<(KeeperHandle, mpsc::UnboundedReceiver<Told>)>,
+}
+
+/// Why a session has not begun.
+struct Fault {
+    why: RuntimeError,
+    is_passing: bool,
+}
+
+impl From<NatsError> for Fault {
+    fn from(error: NatsError) -> Self {
+        Self { why: unreachable(&error), is_passing: error.is_passing() }
+    }
+}
+
+impl From<ContextError> for Fault {
+    fn from(error: ContextError) -> Self {
+        let why = TransportError::Custom(error.to_string()).into();
+        Self { why, is_passing: error.is_passing() }
+    }
+}
+
+impl From<RuntimeError> for Fault {
+    fn from(why: RuntimeError) -> Self {
+        Self { why, is_passing: false }
+    }
+}
+
 impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
     /// Schedules and runs, as far as each is this process's part, until it is stopped.
     pub(super) async fn run(self) -> Result<Summary, RuntimeError> {
-        let nats = self.place.connect().await.map_err(|error| unreachable(&error))?;
-        let (may_schedule, may_run) = self.place.tasks();
+        let beginning = patiently(
+            || self.begin(),
+            |fault: &Fault| {
+                let waits = self.place.waits && fault.is_passing;
+                if waits {
+                    self.place.standing.wait_for(&fault.why);
+                }
+                waits
+            },
+        );
+        // Cancel-safe: what is dropped decides nothing yet, and has taken no run.
+        let begun = tokio::select! {
+            biased;
+            asked = self.stop.asked(None) => return Ok(Summary::nothing(ending(asked))),
+            begun = beginning => begun.map_err(|fault| fault.why)?,
+        };
+        self.place.standing.begin();
+        self.go_on(begun).await
+    }
+
+    /// Connects, and opens all that is needed. Nothing is to be undone when it fails.
+    async fn begin(&self) -> Result<Begun, Fault> {
+        let place = &*self.place;
+        let nats = place.connect().await?;
+        let (may_schedule, may_run) = place.tasks();
+        let mut runner = None;
+        if may_run {
+            let (crews, _) = (self.make)()?;
+            let is_here = |crew: &CrewName| place.has(crew);
+            runner = Some(Runner::open(&nats, &self.plan, crews, is_here, SLOTS).await?);
+        }
+        let mut keeper = None;
         if may_schedule {
             // Parts are tried for again and again: what will never do is told here.
-            kept::check(self.context.as_deref(), &nats, self.place.layout.replicas).await?;
+            kept::check(self.context.as_deref(), &nats, place.layout.replicas).await?;
+            let (layout, role) = (&place.layout, place.role());
+            keeper = Some(Keeper::start(&nats, layout, &place.who, role, place.lease).await?);
         }
+        Ok(Begun { nats, runner, keeper })
+    }
+
+    async fn go_on(&self, begun: Begun) -> Result<Summary, RuntimeError> {
+        let Begun { nats, runner, keeper } = begun;
         let running = async {
-            let ran = if may_run { self.run_for_others(&nats).await } else { Ok(()) };
-            if ran.is_err() {
-                self.stop.stop(Stop::Abort);
+            if let Some(mut runner) = runner {
+                let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
+                runner.run(&self.stop, Duration::from_micros(grace)).await;
             }
-            ran
         };
         let scheduling = async {
-            let scheduled =
-                if may_schedule { self.schedule(&nats).await } else { self.wait().await };
+            let scheduled = match keeper {
+                Some((keeper, told)) => self.schedule(&nats, &keeper, told).await,
+                None => Ok(Summary::nothing(ending(self.stop.asked(None).await))),
+            };
             if scheduled.is_err() {
                 self.stop.stop(Stop::Abort);
             }
@@ -71,38 +141,21 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             // Beside Python: it must hear and tell also while that is busy.
             watching.spawn(cluster::watch(nats.clone(), Duration::from_micros(every)));
         }
-        let (scheduled, ran) = tokio::join!(scheduling, running);
-        ran.and(scheduled)
-    }
-
-    /// Does runs that schedulers elsewhere want done.
-    async fn run_for_others(&self, nats: &Connection) -> Result<(), RuntimeError> {
-        let (crews, _) = (self.make)()?;
-        let is_here = |crew: &CrewName| self.place.has(crew);
-        let runner = Runner::open(nats, &self.plan, crews, is_here, SLOTS).await;
-        let mut runner = runner.map_err(|error| unreachable(&error))?;
-        let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
-        runner.run(&self.stop, Duration::from_micros(grace)).await;
-        Ok(())
-    }
-
-    /// Until it is stopped.
-    async fn wait(&self) -> Result<Summary, RuntimeError> {
-        Ok(Summary::nothing(match self.stop.asked(None).await {
-            Stop::Drain => Ending::Drained,
-            Stop::Abort => Ending::Aborted,
-        }))
+        tokio::join!(scheduling, running).0
     }
 
     /// Runs what the keeper of leases says is this process's, as long as it is.
-    async fn schedule(&self, nats: &Connection) -> Result<Summary, RuntimeError> {
-        let Place { layout, who, .. } = &*self.place;
-        let kept = Keeper::start(nats, layout, who, self.place.role(), self.place.lease).await;
-        let (keeper, mut told) = kept.map_err(|error| unreachable(&error))?;
+    async fn schedule(
+        &self,
+        nats: &Connection,
+        keeper: &KeeperHandle,
+        mut told: mpsc::UnboundedReceiver<Told>,
+    ) -> Result<Summary, RuntimeError> {
         let mut switches: Vec<(Scope, StopSwitch)> = Vec::new();
         let mut running = FuturesUnordered::new();
         let (mut stop, mut whole, mut failed) = (None, Summary::nothing(Ending::Drained), None);
         loop {
+            self.place.standing.decide_for(switches.len());
             if running.is_empty() && stop.is_some() {
                 break;
             }
@@ -142,8 +195,8 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                         running.push(self.run_scope(nats.clone(), scope, switch));
                     }
                     Some(Told::Owned(scope)) => keeper.released(scope),
-                    Some(Told::Release(scope)) => tell(&switches, &scope, Stop::Drain, &keeper),
-                    Some(Told::Lost(scope)) => tell(&switches, &scope, Stop::Abort, &keeper),
+                    Some(Told::Release(scope)) => tell(&switches, &scope, Stop::Drain, keeper),
+                    Some(Told::Lost(scope)) => tell(&switches, &scope, Stop::Abort, keeper),
                     // The keeper ends when it is told to.
                     None => break,
                 },
@@ -210,16 +263,19 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
     }
 }
 
-fn tell(
-    switches: &[(Scope, StopSwitch)],
-    scope: &Scope,
-    stop: Stop,
-    keeper: &cluster::KeeperHandle,
-) {
+fn tell(switches: &[(Scope, StopSwitch)], scope: &Scope, stop: Stop, keeper: &KeeperHandle) {
     match switches.iter().find(|(other, _)| other == scope) {
         Some((_, switch)) => switch.stop(stop),
         // It has ended by itself.
         None => keeper.released(scope.clone()),
+    }
+}
+
+/// How a session ends that was stopped before it had anything.
+fn ending(stop: Stop) -> Ending {
+    match stop {
+        Stop::Drain => Ending::Drained,
+        Stop::Abort => Ending::Aborted,
     }
 }
 

@@ -3,7 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
-//! | `place`, `distributed` | streams on NATS, and a session over them |
+//! | `place`, `distributed`, `standing` | streams on NATS, a session over them, and how far it is |
 //! | `nats` | the section of NATS, and what there is to ask of a server |
 //! | `crews`, `run`, `attempt` | crews that are Python code, their runs, and those run again |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
@@ -43,6 +43,7 @@ mod pulse;
 mod run;
 mod session;
 mod spec;
+mod standing;
 mod steps;
 mod stores;
 mod summary;
