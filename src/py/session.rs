@@ -201,6 +201,7 @@ impl Session {
                 Ok((members, sink))
             };
             let (place, taken) = (Arc::clone(&place.get().0), Arc::clone(&taken));
+            options.tell_late = true;
             Box::pin(
                 Parts { place, plan: checked, options, stop, taken, context, notices: told, make }
                     .run(),
@@ -336,7 +337,7 @@ impl Session {
         std::mem::take(&mut self.mouth.said().actions)
     }
 
-    /// Takes errors, late events and refused input: `(channel, stream, JSON)`.
+    /// Takes errors and refused input: `(channel, stream, JSON)`.
     fn take_problems<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let problems = std::mem::take(&mut self.mouth.said().problems);
         let problems: PyResult<Vec<_>> = problems.iter().map(|said| problem(py, said)).collect();
