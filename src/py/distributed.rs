@@ -12,7 +12,7 @@ use super::{
     kept::{self, Notices},
     output::Output,
     place::{Place, unreachable},
-    summary::Summary,
+    summary::{Summaries, Summary},
 };
 use crate::{
     cluster::{self, Elsewhere, Keeper, KeeperHandle, Runner, ServerClock, Told},
@@ -46,6 +46,12 @@ struct Begun {
     nats: Connection,
     runner: Option<Runner<Members>>,
     keeper: Option<(KeeperHandle, mpsc::UnboundedReceiver<Told>)>,
+}
+
+/// How a part ended, well or not.
+struct Ended {
+    summary: Summary,
+    error: Option<RuntimeError>,
 }
 
 /// Why a session has not begun.
@@ -153,7 +159,7 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
     ) -> Result<Summary, RuntimeError> {
         let mut switches: Vec<(Scope, StopSwitch)> = Vec::new();
         let mut running = FuturesUnordered::new();
-        let (mut stop, mut whole, mut failed) = (None, Summary::nothing(Ending::Drained), None);
+        let (mut stop, mut summaries, mut failed) = (None, Summaries::default(), None);
         loop {
             self.place.standing.decide_for(switches.len());
             if running.is_empty() && stop.is_some() {
@@ -172,16 +178,21 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                 }
                 Some((scope, ended)) = running.next(), if !running.is_empty() => {
                     switches.retain(|(other, _)| *other != scope);
-                    match ended {
-                        Ok(summary) if stop.is_none() => {
-                            whole = whole.and(Summary::passed_on(summary));
+                    let error = match ended {
+                        Ok(Ended { summary, error }) => {
+                            let goes_on = stop.is_none() || error.is_some();
+                            let summary = if goes_on { summary.passed_on() } else { summary };
+                            summaries.take(scope.clone(), summary);
+                            error
                         }
-                        Ok(summary) => whole = whole.and(summary),
-                        Err(error) if stop.is_none() && may_pass(&error) => {
+                        Err(error) => Some(error),
+                    };
+                    match error {
+                        Some(error) if stop.is_none() && may_pass(&error) => {
                             tracing::warn!(?scope, %error, "a part is given up, and tried for again");
                         }
-                        Err(RuntimeError::Store(StoreError::Deposed { .. })) => {}
-                        Err(error) => {
+                        None | Some(RuntimeError::Store(StoreError::Deposed { .. })) => {}
+                        Some(error) => {
                             failed.get_or_insert(error);
                             self.stop.stop(Stop::Abort);
                         }
@@ -203,7 +214,7 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             }
         }
         keeper.stop().await;
-        failed.map_or(Ok(whole), Err)
+        failed.map_or_else(|| Ok(summaries.whole()), Err)
     }
 
     async fn run_scope(
@@ -211,7 +222,7 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         nats: Connection,
         scope: Scope,
         switch: StopSwitch,
-    ) -> (Scope, Result<Summary, RuntimeError>) {
+    ) -> (Scope, Result<Ended, RuntimeError>) {
         // On the heap: there are as many of them as parts.
         let ended = Box::pin(self.run_part(nats, &scope, &switch)).await;
         (scope, ended)
@@ -222,7 +233,7 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         nats: Connection,
         scope: &Scope,
         switch: &StopSwitch,
-    ) -> Result<Summary, RuntimeError> {
+    ) -> Result<Ended, RuntimeError> {
         let store = JetStreamStore::take_over(nats.clone(), scope.clone(), &self.place.who).await?;
         let (crews, mut output) = (self.make)()?;
         let contexts = kept::begin_part(
@@ -254,12 +265,17 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         let source = NatsSource::new(nats, shard, only, &limits);
         let taken = Arc::clone(&self.taken);
         let mut input = Watched { input: Input::Nats(Box::new(source)), taken };
-        let ending = runtime.run(&mut input, switch).await?;
-        let mut summary = Summary::of(&runtime, ending);
-        runtime.close().await?;
-        // Whoever has the part now writes its contexts.
-        summary.unsaved = kept::finish(contexts, grace, &self.notices).await.unwrap_or(0);
-        Ok(summary)
+        let ran = runtime.run(&mut input, switch).await;
+        let mut summary = Summary::of(&runtime, *ran.as_ref().unwrap_or(&Ending::Aborted));
+        let closed = match ran {
+            Ok(_) => runtime.close().await,
+            Err(error) => Err(error),
+        };
+        if closed.is_ok() {
+            // Whoever has the part now writes its contexts.
+            summary.unsaved = kept::finish(contexts, grace, &self.notices).await.unwrap_or(0);
+        }
+        Ok(Ended { summary, error: closed.err() })
     }
 }
 
