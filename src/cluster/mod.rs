@@ -11,6 +11,7 @@
 //! | `courier` | the task that publishes their runs and brings the answers back |
 //! | `runner` | [`Runner`]: does runs for schedulers elsewhere |
 //! | `lane` | runs of one crew on their way in and out |
+//! | `guard` | looks whether the server and the streams will still do |
 //! | `watch` | hears heartbeats, and says when a stream is silent |
 //! | `ticket` | a run as it travels |
 //! | `age` | [`ServerClock`]: what time it is for the servers |
@@ -19,6 +20,7 @@ mod age;
 mod bucket;
 mod claims;
 mod courier;
+mod guard;
 mod keeper;
 mod lane;
 mod lease;
@@ -31,6 +33,7 @@ mod told;
 mod watch;
 
 pub use age::ServerClock;
+pub use guard::unfit;
 pub use keeper::{Keeper, KeeperHandle, LEASE};
 pub use remote::Elsewhere;
 pub use runner::Runner;

@@ -125,6 +125,9 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
 
     async fn go_on(&self, begun: Begun) -> Result<Summary, RuntimeError> {
         let Begun { nats, runner, keeper } = begun;
+        let mut needed = Vec::new();
+        needed.extend(keeper.iter().flat_map(|_| [Layout::EVENTS, Layout::LOG]));
+        needed.extend(runner.iter().map(|_| Layout::RUNS));
         let running = async {
             if let Some(mut runner) = runner {
                 let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
@@ -147,7 +150,13 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             // Beside Python: it must hear and tell also while that is busy.
             watching.spawn(cluster::watch(nats.clone(), Duration::from_micros(every)));
         }
-        tokio::join!(scheduling, running).0
+        let work = async { tokio::join!(scheduling, running).0 };
+        // What is dropped is as after a crash: another host goes on, or this one when it is back.
+        tokio::select! {
+            biased;
+            ended = work => ended,
+            why = cluster::unfit(&nats, &needed) => Err(TransportError::Custom(why).into()),
+        }
     }
 
     /// Runs what the keeper of leases says is this process's, as long as it is.
