@@ -14,7 +14,7 @@
 //! | `guard` | looks whether the server and the streams will still do |
 //! | `watch` | hears heartbeats, and says when a stream is silent |
 //! | `ticket` | a run as it travels |
-//! | `age` | [`ServerClock`]: what time it is for the servers |
+//! | `age` | [`ServerTime`]: what time it is for the servers |
 
 mod age;
 mod bucket;
@@ -32,7 +32,7 @@ mod ticket;
 mod told;
 mod watch;
 
-pub use age::ServerClock;
+pub use age::ServerTime;
 pub use guard::unfit;
 pub use keeper::{Keeper, KeeperHandle, LEASE};
 pub use remote::Elsewhere;

@@ -15,11 +15,11 @@ use super::{
     summary::{Summaries, Summary},
 };
 use crate::{
-    cluster::{self, Elsewhere, Keeper, KeeperHandle, Runner, ServerClock, Told},
+    cluster::{self, Elsewhere, Keeper, KeeperHandle, Runner, ServerTime, Told},
     context::{ContextError, Projection},
     engine::{CrewName, Plan},
     nats::{Connection, Layout, NatsError, patiently, shard_of},
-    runtime::{Ending, Options, Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
+    runtime::{Ending, Options, Runtime, RuntimeError, Stop, StopSwitch},
     store::{JetStreamStore, Scope, StoreError},
     transport::{NatsSink, NatsSource, TransportError},
 };
@@ -45,7 +45,14 @@ pub(super) struct Parts<M> {
 struct Begun {
     nats: Connection,
     runner: Option<Runner<Members>>,
-    keeper: Option<(KeeperHandle, mpsc::UnboundedReceiver<Told>)>,
+    deciding: Option<Deciding>,
+}
+
+/// What a session has that may schedule.
+struct Deciding {
+    keeper: KeeperHandle,
+    told: mpsc::UnboundedReceiver<Told>,
+    time: ServerTime,
 }
 
 /// How a part ended, well or not.
@@ -113,20 +120,25 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             let is_here = |crew: &CrewName| place.has(crew);
             runner = Some(Runner::open(&nats, &self.plan, crews, is_here, SLOTS).await?);
         }
-        let mut keeper = None;
+        let mut deciding = None;
         if may_schedule {
             // Parts are tried for again and again: what will never do is told here.
             kept::check(self.context.as_deref(), &nats, place.layout.replicas).await?;
+            // Events have the servers' time. By a clock of its own that is wrong this host would
+            // close slices long before or after them, or refuse what is new.
+            let time = ServerTime::follow(&nats, Layout::EVENTS).await?;
             let (layout, role) = (&place.layout, place.role());
-            keeper = Some(Keeper::start(&nats, layout, &place.who, role, place.lease).await?);
+            let kept = Keeper::start(&nats, layout, &place.who, role, place.lease).await;
+            let (keeper, told) = kept?;
+            deciding = Some(Deciding { keeper, told, time });
         }
-        Ok(Begun { nats, runner, keeper })
+        Ok(Begun { nats, runner, deciding })
     }
 
     async fn go_on(&self, begun: Begun) -> Result<Summary, RuntimeError> {
-        let Begun { nats, runner, keeper } = begun;
+        let Begun { nats, runner, deciding } = begun;
         let mut needed = Vec::new();
-        needed.extend(keeper.iter().flat_map(|_| [Layout::EVENTS, Layout::LOG]));
+        needed.extend(deciding.iter().flat_map(|_| [Layout::EVENTS, Layout::LOG]));
         needed.extend(runner.iter().map(|_| Layout::RUNS));
         let running = async {
             if let Some(mut runner) = runner {
@@ -135,8 +147,8 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             }
         };
         let scheduling = async {
-            let scheduled = match keeper {
-                Some((keeper, told)) => self.schedule(&nats, &keeper, told).await,
+            let scheduled = match deciding {
+                Some(deciding) => self.schedule(&nats, deciding).await,
                 None => Ok(Summary::nothing(ending(self.stop.asked(None).await))),
             };
             if scheduled.is_err() {
@@ -163,9 +175,9 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
     async fn schedule(
         &self,
         nats: &Connection,
-        keeper: &KeeperHandle,
-        mut told: mpsc::UnboundedReceiver<Told>,
+        deciding: Deciding,
     ) -> Result<Summary, RuntimeError> {
+        let Deciding { keeper, mut told, time } = deciding;
         let mut switches: Vec<(Scope, StopSwitch)> = Vec::new();
         let mut running = FuturesUnordered::new();
         let (mut stop, mut summaries, mut failed) = (None, Summaries::default(), None);
@@ -212,11 +224,11 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                     Some(Told::Owned(scope)) if stop.is_none() => {
                         let switch = StopSwitch::new();
                         switches.push((scope.clone(), switch.clone()));
-                        running.push(self.run_scope(nats.clone(), scope, switch));
+                        running.push(self.run_scope(nats.clone(), time.clone(), scope, switch));
                     }
                     Some(Told::Owned(scope)) => keeper.released(scope),
-                    Some(Told::Release(scope)) => tell(&switches, &scope, Stop::Drain, keeper),
-                    Some(Told::Lost(scope)) => tell(&switches, &scope, Stop::Abort, keeper),
+                    Some(Told::Release(scope)) => tell(&switches, &scope, Stop::Drain, &keeper),
+                    Some(Told::Lost(scope)) => tell(&switches, &scope, Stop::Abort, &keeper),
                     // The keeper ends when it is told to.
                     None => break,
                 },
@@ -229,17 +241,19 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
     async fn run_scope(
         &self,
         nats: Connection,
+        time: ServerTime,
         scope: Scope,
         switch: StopSwitch,
     ) -> (Scope, Result<Ended, RuntimeError>) {
         // On the heap: there are as many of them as parts.
-        let ended = Box::pin(self.run_part(nats, &scope, &switch)).await;
+        let ended = Box::pin(self.run_part(nats, time, &scope, &switch)).await;
         (scope, ended)
     }
 
     async fn run_part(
         &self,
         nats: Connection,
+        time: ServerTime,
         scope: &Scope,
         switch: &StopSwitch,
     ) -> Result<Ended, RuntimeError> {
@@ -258,14 +272,10 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         let crews = Elsewhere::open(&nats, &self.plan, scope, store.term(), crews, is_here).await;
         let crews = crews.map_err(|error| unreachable(&error))?;
         output.nats = Some(NatsSink::new(nats.clone(), false));
-        // Events have the servers' time. By a clock of its own that is wrong this host would close
-        // slices long before or after it, or refuse what is new.
-        let clock = ServerClock::read(&nats, Layout::LOG).await;
-        let clock = SystemClock::starting_at(clock.map_err(|error| unreachable(&error))?.now());
         let (plan, options) = (Arc::clone(&self.plan), self.options.clone());
         let grace = options.grace;
         let limits = plan.settings.limits.clone();
-        let mut runtime = Runtime::open(plan, options, store, output, crews, clock).await?;
+        let mut runtime = Runtime::open(plan, options, store, output, crews, time).await?;
         let (shard, only) = match scope {
             Scope::Stream(stream) => (shard_of(stream, self.place.layout.shards), Some(stream)),
             Scope::Shard { number, .. } => (*number, None),
