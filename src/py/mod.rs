@@ -9,6 +9,7 @@
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
 //! | `kept` | where contexts are kept beside the journal |
+//! | `log` | warnings and errors for Python's `logging` |
 //! | `plan`, `spec` | crews and settings as Python declares them |
 //! | `template` | templates, and text that a model wrote |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
@@ -32,6 +33,7 @@ mod io;
 mod journal;
 mod json;
 mod kept;
+mod log;
 mod model;
 mod models_error;
 mod nats;
@@ -55,6 +57,7 @@ use pyo3::prelude::*;
 /// The compiled part of `live_crew`.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    log::begin();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     action::register(module)?;
     event::register(module)?;

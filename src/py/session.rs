@@ -31,6 +31,7 @@ use super::{
     io::{self, Quiet},
     journal::Journal,
     kept::{self, Notices},
+    log::{self, Listening},
     output::{Mouth, Output},
     place::PyPlace,
     plan::Plan,
@@ -73,6 +74,7 @@ pub(super) struct Session {
     mouth: Mouth,
     taken: Arc<Taken>,
     notices: Notices,
+    _listening: Listening,
     plan: Arc<crate::engine::Plan>,
 }
 
@@ -232,6 +234,7 @@ impl Session {
             work: Mutex::new(Some(Box::pin(work))),
             is_killed: AtomicBool::new(false),
             waker: Waker::from(Arc::clone(&pulse)),
+            _listening: Listening::new(Waker::from(Arc::clone(&pulse))),
             pulse,
             switch,
             publisher: Mutex::new(publisher),
@@ -268,6 +271,7 @@ impl Session {
         let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
         let again = self.pulse.end();
         self.notices.log(py);
+        log::forward(py);
         if let Some(interrupt) = self.pulse.take_interrupt() {
             *work = None;
             return Err(interrupt);
