@@ -33,6 +33,7 @@ static LOG: Mutex<Log> =
 static HAS_LINES: AtomicBool = AtomicBool::new(false);
 
 struct Log {
+    /// What is to be logged; a place in the code adds a few at most.
     lines: Vec<Line>,
     /// For each place in the code when its time began, and how many there were since.
     seen: BTreeMap<(Option<&'static str>, Option<u32>), (Instant, u32)>,
@@ -63,6 +64,10 @@ pub(super) struct Listening(u64);
 impl Listening {
     pub(super) fn new(waker: Waker) -> Self {
         let mut log = log();
+        if log.wakers.is_empty() {
+            // What an earlier run was told, nobody was told in this one.
+            log.seen.clear();
+        }
         log.next += 1;
         let number = log.next;
         log.wakers.push((number, waker));

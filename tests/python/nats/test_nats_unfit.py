@@ -63,7 +63,7 @@ async def test_a_server_that_comes_back_empty(start_nats):
             again.kill()
 
 
-@pytest.mark.parametrize("name", ["LIVE_EVENTS", "LIVE_LOG", "LIVE_RUNS"])
+@pytest.mark.parametrize("name", ["LIVE_LOG", "LIVE_RUNS"])
 async def test_a_stream_that_is_removed(start_nats, name):
     server = start_nats()
     made = host(server, score)
