@@ -32,11 +32,14 @@ static LOG: Mutex<Log> =
     Mutex::new(Log { lines: Vec::new(), seen: BTreeMap::new(), wakers: Vec::new(), next: 0 });
 static HAS_LINES: AtomicBool = AtomicBool::new(false);
 
+/// A place in the code: file and line.
+type Spot = (Option<&'static str>, Option<u32>);
+
 struct Log {
     /// What is to be logged; a place in the code adds a few at most.
     lines: Vec<Line>,
     /// For each place in the code when its time began, and how many there were since.
-    seen: BTreeMap<(Option<&'static str>, Option<u32>), (Instant, u32)>,
+    seen: BTreeMap<Spot, (Instant, u32)>,
     /// The sessions there are, which log what is written down.
     wakers: Vec<(u64, Waker)>,
     next: u64,
@@ -128,7 +131,7 @@ impl Subscriber for Listener {
         if log.wakers.is_empty() {
             return;
         }
-        let (began, count) = log.seen.entry(place).or_insert((Instant::now(), 0));
+        let (began, count) = log.seen.entry(place).or_insert_with(|| (Instant::now(), 0));
         let most = if is_error { ERRORS } else { WARNINGS };
         let mut left_out = 0;
         if began.elapsed() > WINDOW {
