@@ -400,7 +400,22 @@ class Nats:
         replicas: int = 1,
         role: str = "both",
         lease_s: int = 3,
+        waits: bool = False,
     ) -> Self: ...
+    @property
+    def live_on(self) -> str | None:
+        """The servers, once its session has begun and while they are there."""
+
+    @property
+    def decides_for(self) -> int:
+        """For how many shards or streams its session decides now."""
+
+    def connect(self) -> None:
+        """Connects, and makes the streams that are missing; raises what is wrong with that."""
+
+    def take_waits(self) -> list[str]:
+        """Why its session has not begun yet, each reason once."""
+
     def dead_letters(self) -> list[tuple[int, str | None, str]]:
         """The dead letters: number, the stream they were sent to if it is known, JSON."""
 

@@ -167,9 +167,15 @@ class Orchestrator:
         )
 
     async def start(self) -> None:
-        """Begin to take in what `publish` gives, in real time."""
+        """Begin to take in what `publish` gives, in real time.
+
+        On NATS it is connected when this returns; a server that is away raises `TransportError`.
+        """
         await self.load()
-        self._begin(self._settings.place() if self._settings.is_on_nats else None)
+        place = self._settings.place() if self._settings.is_on_nats else None
+        if place is not None:
+            await asyncio.to_thread(place.connect)
+        self._begin(place)
 
     async def publish(self, event: Event[Any] | Mapping[str, Any]) -> None:
         """Hand over an event; waits while ten thousand are waiting already."""

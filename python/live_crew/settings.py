@@ -115,8 +115,13 @@ class Settings:
             return self.place(stream)
         return str(transport.path) if transport.kind == "file" and transport.path else None
 
-    def place(self, stream: str | None = None, crews: set[str] | None = None) -> Nats:
-        """The streams on NATS, or one of them; `crews` are those that run in this process."""
+    def place(
+        self, stream: str | None = None, crews: set[str] | None = None, *, waits: bool = False
+    ) -> Nats:
+        """The streams on NATS, or one of them; `crews` are those that run in this process.
+
+        Who `waits` begins when a server that is away has come; others fail at once.
+        """
         transport = self.config.transport
         assert transport.kind == "nats"  # noqa: S101 (whoever calls this has looked)
         return Nats(
@@ -127,6 +132,7 @@ class Settings:
             replicas=transport.replicas,
             role=transport.role,
             lease_s=transport.lease_s,
+            waits=waits,
         )
 
     def open_journal(self) -> Journal:

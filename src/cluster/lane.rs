@@ -9,7 +9,7 @@ use std::{
 use async_nats::jetstream::{
     self, AckKind,
     consumer::{AckPolicy, Consumer, pull},
-    stream::Stream,
+    stream::{ConsumerErrorKind, Stream},
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -25,7 +25,7 @@ use super::{
     ticket::{AttemptKey, Ticket, failed, write_answer},
 };
 use crate::{
-    engine::{CrewIx, CrewName, Job, Reason},
+    engine::{CrewIx, CrewName, Job, Reason, Span},
     nats::{Connection, Layout, Message, NatsError, store_together},
 };
 
@@ -107,7 +107,7 @@ pub(super) struct Lane {
     crew: CrewName,
     ix: CrewIx,
     slots: Arc<Semaphore>,
-    clock: ServerClock,
+    clock: Mutex<ServerClock>,
     news: mpsc::UnboundedSender<News>,
     minders: Arc<Minders>,
 }
@@ -136,13 +136,16 @@ impl Lane {
             crew: crew.clone(),
             ix,
             slots: Arc::new(Semaphore::new(slots.max(1))),
-            clock: ServerClock::read(nats, Layout::RUNS).await?,
+            clock: Mutex::new(ServerClock::read(nats, Layout::RUNS).await?),
             news: news.clone(),
             minders: Arc::clone(minders),
         };
-        // What is wrong with the consumer is told at once, not in the log of a task.
-        lane.consumer().await?;
-        Ok(Arc::new(lane))
+        // What is wrong with the consumer is told at once, not in the log of a task. A cluster that
+        // has just begun may not answer yet, and is asked again by that task.
+        match lane.consumer().await {
+            Err(error) if !error.is_passing() => Err(error),
+            _ => Ok(Arc::new(lane)),
+        }
     }
 
     async fn consumer(&self) -> Result<Consumer<pull::Config>, NatsError> {
@@ -158,7 +161,12 @@ impl Lane {
             ..pull::Config::default()
         };
         let made = self.runs.create_consumer(config).await;
-        made.map_err(|error| NatsError::unanswered(format!("for consumer `{name}`"), error))
+        made.map_err(|error| match error.kind() {
+            ConsumerErrorKind::JetStream(refused) => {
+                NatsError::refused(format!("consumer `{name}`"), &refused)
+            }
+            _ => NatsError::unanswered(format!("for consumer `{name}`"), error),
+        })
     }
 
     /// Fetches runs as long as there is room for them.
@@ -268,15 +276,30 @@ impl Lane {
             );
             return Sort::Settled(ticket, answer(why));
         }
-        match ticket.job(self.ix, &message.payload) {
-            Ok((_, Some(timeout)))
-                if self.clock.is_past(info.published.unix_timestamp_nanos(), timeout) =>
-            {
+        let (job, timeout) = match ticket.job(self.ix, &message.payload) {
+            Ok(given) => given,
+            Err(why) => return Sort::Settled(ticket, answer(why)),
+        };
+        let published = info.published.unix_timestamp_nanos();
+        match timeout {
+            Some(timeout) if self.is_past(published, timeout).await => {
                 Sort::Settled(ticket, Verdict::Skip)
             }
-            Ok((job, _)) => Sort::Run(ticket, Box::new(job)),
-            Err(why) => Sort::Settled(ticket, answer(why)),
+            _ => Sort::Run(ticket, Box::new(job)),
         }
+    }
+
+    /// Whether a run has no time left. Another server may lead by now, whose clock is behind: by
+    /// the clock of the one before, everything would look old.
+    async fn is_past(&self, published_nanos: i128, timeout: Span) -> bool {
+        let known = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.is_past(published_nanos, timeout) {
+            return false;
+        }
+        // Without an answer it is run: the scheduler's own timeout stands either way.
+        let Ok(clock) = ServerClock::read(&self.nats, Layout::RUNS).await else { return false };
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = clock;
+        clock.is_past(published_nanos, timeout)
     }
 
     /// Stores an answer; whether it is stored.

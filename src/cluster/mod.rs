@@ -11,14 +11,16 @@
 //! | `courier` | the task that publishes their runs and brings the answers back |
 //! | `runner` | [`Runner`]: does runs for schedulers elsewhere |
 //! | `lane` | runs of one crew on their way in and out |
+//! | `guard` | looks whether the server and the streams will still do |
 //! | `watch` | hears heartbeats, and says when a stream is silent |
 //! | `ticket` | a run as it travels |
-//! | `age` | [`ServerClock`]: what time it is for the servers |
+//! | `age` | [`ServerTime`]: what time it is for the servers |
 
 mod age;
 mod bucket;
 mod claims;
 mod courier;
+mod guard;
 mod keeper;
 mod lane;
 mod lease;
@@ -30,7 +32,8 @@ mod ticket;
 mod told;
 mod watch;
 
-pub use age::ServerClock;
+pub use age::ServerTime;
+pub use guard::unfit;
 pub use keeper::{Keeper, KeeperHandle, LEASE};
 pub use remote::Elsewhere;
 pub use runner::Runner;

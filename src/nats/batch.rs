@@ -73,7 +73,7 @@ pub(crate) async fn store_each(
 
 /// Stores the messages in one stream, all or none, if the fence holds; gives their sequences.
 /// Without batches (servers before 2.12) they are stored one by one, each behind its own check or
-/// the fence.
+/// the fence; who takes over after the fence was looked at is noticed by the check of the next one.
 pub async fn store_together(
     nats: &Connection,
     stream: &str,
@@ -83,7 +83,10 @@ pub async fn store_together(
     // A message has room for one check. Where the first has its own, another one goes before it
     // with the fence, and is gone after a while.
     let fence_apart = fence.filter(|_| messages.first().is_some_and(|first| first.after.is_some()));
-    if let Some(fence) = fence_apart.filter(|_| nats.has_batches()) {
+    if let Some(fence) = fence_apart.filter(|_| !nats.has_batches()) {
+        let mark = vec![Message::mark(fence)];
+        Box::pin(store_together(nats, stream, Some(fence), mark)).await?;
+    } else if let Some(fence) = fence_apart {
         messages.insert(0, Message::mark(fence));
         let mut stored = Box::pin(store_together(nats, stream, Some(fence), messages)).await?;
         stored.remove(0);

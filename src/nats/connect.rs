@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use super::{
     Address, NatsError, SignIn, State,
+    patience::wait,
     refused::explain,
     sign_in,
     state::Health,
@@ -33,11 +34,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a silent server is asked for a sign of life; after two without one it is gone.
 const PING: Duration = Duration::from_secs(10);
 
-/// The longest wait before another try to connect.
-const LONGEST_WAIT_MS: u64 = 4_000;
-
-/// How long until a server that came back is asked again what it can do.
+/// How long until a server that came back is asked again what it can do, and how often it may say
+/// that it has no JetStream: that is often there a little later than its server.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+const MOST_NOES: u32 = 5;
 
 /// A connection to JetStream. Clones share it.
 #[derive(Clone)]
@@ -132,15 +132,24 @@ impl Inner {
     /// Asks the server what it can do. Its version is looked at last: an answer is the first sign
     /// that the client knows to which server it came back.
     async fn check(&self) -> Result<(), NatsError> {
-        let unfit = |why, fix| NatsError::Unfit { servers: self.target.shown.clone(), why, fix };
+        let servers = || self.target.shown.clone();
         let level = level(&self.jetstream).await;
-        let level = level.map_err(|(why, fix)| match self.health.denied() {
-            Some(denied) => {
+        let denied = self.health.denied().filter(|said| said.contains("$JS.API.INFO"));
+        let level = level.map_err(|missing| match (missing, denied) {
+            (_, Some(denied)) => {
+                let why = format!("JetStream may not be asked ({denied})");
                 let fix = "let this user publish on `$JS.API.INFO`; `live-crew doctor --acl` \
                            writes what each user needs";
-                unfit(format!("JetStream may not be asked ({denied})"), fix.to_owned())
+                NatsError::Unfit { servers: servers(), why, fix: fix.to_owned() }
             }
-            None => unfit(why, fix),
+            (Missing::Off, None) => {
+                let why = "it has no JetStream, or not for this account".to_owned();
+                let fix = "start it with `jetstream` on, and enable it for the account".to_owned();
+                NatsError::Unfit { servers: servers(), why, fix }
+            }
+            (Missing::Away { why, fix }, None) => {
+                NatsError::Connect { servers: servers(), why, fix: fix.to_owned(), is_away: true }
+            }
         })?;
         self.refuse_old()?;
         self.level.store(level, Ordering::Relaxed);
@@ -171,13 +180,17 @@ pub(super) fn advice(client: &Client) -> Option<String> {
 /// Checks the server whenever the connection came back: it may be another one, or have changed.
 async fn check_again(connection: Weak<Inner>, mut states: watch::Receiver<State>) {
     loop {
+        let mut noes = 0;
         while *states.borrow_and_update() == State::Checking {
             let Some(inner) = connection.upgrade() else { return };
-            let found = match inner.check().await {
+            let checked = inner.check().await;
+            noes = if checked.as_ref().is_err_and(|why| !why.is_passing()) { noes + 1 } else { 0 };
+            let found = match checked {
                 Ok(()) => State::Connected,
-                Err(why) if inner.refuse_old().is_err() => State::Unfit(why.to_string().into()),
+                Err(why) if inner.refuse_old().is_err() || noes == MOST_NOES => {
+                    State::Unfit(why.to_string().into())
+                }
                 Err(_) => {
-                    // JetStream is often there a little later than its server.
                     drop(inner);
                     sleep(ASK_AGAIN).await;
                     continue;
@@ -227,19 +240,16 @@ fn inbox_prefix(address: &Address, sign_in: &SignIn) -> String {
     format!("_INBOX_{}", if name.is_empty() { "live-crew" } else { &name })
 }
 
-/// How long to wait before a try: twice as long each time, and never in step with others who lost
-/// the same server.
-fn wait(attempt: usize, random: u64) -> Duration {
-    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX).min(12);
-    if doublings == 0 {
-        return Duration::ZERO;
-    }
-    let longest = (1_u64 << doublings).min(LONGEST_WAIT_MS);
-    Duration::from_millis(longest / 2 + random % (longest / 2 + 1))
+/// Why a server does not say what its JetStream understands.
+enum Missing {
+    /// It has none.
+    Off,
+    /// It has none yet, or nobody leads it: why, and what to do.
+    Away { why: String, fix: &'static str },
 }
 
-/// What a server's JetStream understands, or why it does not say, and what to do.
-async fn level(jetstream: &jetstream::Context) -> Result<u32, (String, String)> {
+/// What a server's JetStream understands.
+async fn level(jetstream: &jetstream::Context) -> Result<u32, Missing> {
     #[derive(Deserialize)]
     struct Account {
         #[serde(default)]
@@ -250,22 +260,19 @@ async fn level(jetstream: &jetstream::Context) -> Result<u32, (String, String)> 
         #[serde(default)]
         level: u32,
     }
-    let off = || {
-        let why = "it has no JetStream, or not for this account".to_owned();
-        (why, "start it with `jetstream` on, and enable it for the account".to_owned())
-    };
     match jetstream.request("INFO", &()).await {
         Ok(Response::Ok(Account { api })) => Ok(api.level),
         Ok(Response::Err { error }) if [10_039, 10_076].contains(&error.error_code().0) => {
-            Err(off())
+            Err(Missing::Off)
         }
         Ok(Response::Err { error }) => {
-            Err((format!("JetStream is not ready ({error})"), "wait, then try again".to_owned()))
+            let why = format!("JetStream is not ready ({error})");
+            Err(Missing::Away { why, fix: "wait, then try again" })
         }
-        Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(off()),
+        Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(Missing::Off),
         Err(error) => {
             let why = format!("JetStream does not answer ({error})");
-            Err((why, "check that its cluster has a leader".to_owned()))
+            Err(Missing::Away { why, fix: "check that its cluster has a leader" })
         }
     }
 }
@@ -273,17 +280,6 @@ async fn level(jetstream: &jetstream::Context) -> Result<u32, (String, String)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn waits_grow_to_four_seconds_and_are_never_in_step() {
-        assert_eq!(wait(1, 7), Duration::ZERO);
-        for random in [0, 1, u64::MAX] {
-            assert!(wait(2, random) <= Duration::from_millis(2));
-            let long = wait(1_000, random);
-            assert!((2_000..=4_000).contains(&long.as_millis()), "{long:?}");
-        }
-        assert_ne!(wait(20, 1), wait(20, 2));
-    }
 
     #[test]
     fn answers_go_to_a_place_of_the_identity() {

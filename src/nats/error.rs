@@ -16,12 +16,14 @@ pub mod code {
     pub const NO_MESSAGE: u64 = 10_037;
     /// There is no such stream.
     pub const NO_STREAM: u64 = 10_059;
+    /// A cluster that is not whole yet: it has no leader, or too few servers for the copies.
+    pub const NOT_YET: [u64; 4] = [10_005, 10_008, 10_009, 10_023];
 }
 
 /// Something that NATS did not do.
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
-    /// No connection.
+    /// No connection, or no JetStream behind it yet.
     #[error("NATS at {servers}: {why}; {fix}")]
     Connect {
         /// The addresses tried.
@@ -30,6 +32,8 @@ pub enum NatsError {
         why: String,
         /// What to do.
         fix: String,
+        /// Whether the server may just be away.
+        is_away: bool,
     },
     /// The server is not one live-crew works with.
     #[error("NATS at {servers}: {why}; {fix}")]
@@ -68,6 +72,16 @@ impl NatsError {
 
     pub(crate) fn refused(doing: impl Into<String>, error: &async_nats::jetstream::Error) -> Self {
         Self::Refused { doing: doing.into(), code: error.error_code().0, why: error.to_string() }
+    }
+
+    /// Whether the same may go well later, without anybody doing anything here.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect { is_away, .. } => *is_away,
+            Self::Unfit { .. } => false,
+            Self::Refused { code, .. } => code::NOT_YET.contains(code),
+            Self::Unanswered { .. } => true,
+        }
     }
 
     /// The number of the reason, if JetStream gave one.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `address`, `urls`, `sign_in` | where the servers are, how to sign in; what that needs |
 //! | `connect`, `state`, `version` | a connection, how it is doing, and which servers will do |
-//! | `refused` | why there is no connection |
+//! | `refused`, `patience` | why there is no connection; trying again while a server is away |
 //! | `report` | what is promised on a server |
 //! | `layout` | subjects, JetStream streams and their settings |
 //! | `batch` | messages that are stored together or not at all |
@@ -20,6 +20,7 @@ mod error;
 mod fast;
 mod layout;
 mod letters;
+mod patience;
 mod refused;
 mod report;
 mod scan;
@@ -36,6 +37,7 @@ pub use error::{NatsError, code};
 pub(crate) use fast::InOrder;
 pub use layout::{Layout, shard_of, subjects};
 pub use letters::{Letter, letters, requeue};
+pub use patience::patiently;
 pub use report::{Found, Report};
 pub(crate) use scan::{Stored, Wanted, last, next, scan, stream};
 pub use state::State;

@@ -9,6 +9,7 @@ use super::{Address, NatsError, SignIn, urls::Target};
 
 /// What a failed connect means, and what to do about it.
 pub(super) fn explain(error: &ConnectError, address: &Address, target: &Target) -> NatsError {
+    let mut is_away = matches!(error.kind(), ConnectErrorKind::Dns | ConnectErrorKind::TimedOut);
     let (why, fix) = match error.kind() {
         ConnectErrorKind::AuthorizationViolation => sign_in(&target.sign_in),
         ConnectErrorKind::Authentication => (last(error), "sign in with another key".to_owned()),
@@ -26,14 +27,17 @@ pub(super) fn explain(error: &ConnectError, address: &Address, target: &Target) 
             if let Some(fault) = chain(error).find_map(tls_fault) {
                 tls(fault, address, target)
             } else if is_refused(error) {
+                is_away = true;
                 let fix = "start a server there, or correct `url`";
                 ("nobody listens".to_owned(), fix.to_owned())
             } else {
-                other(error, address, target)
+                let (why, fix, is_passing) = other(error, address, target);
+                is_away = is_passing;
+                (why, fix)
             }
         }
     };
-    NatsError::Connect { servers: target.shown.clone(), why, fix }
+    NatsError::Connect { servers: target.shown.clone(), why, fix, is_away }
 }
 
 fn sign_in(used: &SignIn) -> (String, String) {
@@ -122,27 +126,39 @@ fn tls(fault: &rustls::Error, address: &Address, target: &Target) -> (String, St
     (why.to_owned(), fix.to_owned())
 }
 
-fn other(error: &ConnectError, address: &Address, target: &Target) -> (String, String) {
+/// Why, what to do, and whether the server may just be away.
+fn other(error: &ConnectError, address: &Address, target: &Target) -> (String, String, bool) {
     let why = last(error);
     if why.contains("inconsistent keys") || why.contains("add certificate or key") {
         let why = "`tls.key` is not the key of `tls.cert`".to_owned();
-        return (why, "give the two that belong together".to_owned());
+        return (why, "give the two that belong together".to_owned(), false);
     }
     let has_own = address.tls.as_ref().is_some_and(|tls| tls.own.is_some());
     let is_closed = why.contains("broken pipe") || why.contains("eset") || why.contains("nothing");
-    let fix = match (is_closed, target.needs_tls && !has_own) {
+    let asks_for_more = target.needs_tls && !has_own;
+    let fix = match (is_closed, asks_for_more) {
         (true, true) => "look at its log; it may want a client certificate: `tls: {cert, key}`",
         (true, false) => "look at its log, and check that it is a server of NATS",
         (false, _) => "look at its log",
     };
+    // What stands before a server accepts and hangs up while that is away; a network may be as well.
+    let is_passing = if is_closed { !asks_for_more } else { is_unreachable(error) };
     let why = if is_closed { "it closed the connection".to_owned() } else { why };
-    (why, fix.to_owned())
+    (why, fix.to_owned(), is_passing)
 }
 
 fn is_refused(error: &ConnectError) -> bool {
+    has_kind(error, &[io::ErrorKind::ConnectionRefused])
+}
+
+fn is_unreachable(error: &ConnectError) -> bool {
+    has_kind(error, &[io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable])
+}
+
+fn has_kind(error: &ConnectError, kinds: &[io::ErrorKind]) -> bool {
     chain(error).any(|error| {
         let io = error.downcast_ref::<io::Error>();
-        io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused)
+        io.is_some_and(|io| kinds.contains(&io.kind()))
     })
 }
 

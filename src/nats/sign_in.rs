@@ -10,7 +10,9 @@ use super::{Address, NatsError, SignIn, Tls, urls::Target};
 /// What to sign in and encrypt with. Every file is looked at first: the client itself would say
 /// late, or not at all, what is wrong with one.
 pub(super) fn options(address: &Address, target: &Target) -> Result<ConnectOptions, NatsError> {
-    let faulty = |(why, fix): Fault| NatsError::Connect { servers: target.shown.clone(), why, fix };
+    let servers = || target.shown.clone();
+    let faulty =
+        |(why, fix): Fault| NatsError::Connect { servers: servers(), why, fix, is_away: false };
     let mut options = match &target.sign_in {
         SignIn::Anonymous => ConnectOptions::new(),
         SignIn::User { user, password } => {

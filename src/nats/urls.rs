@@ -112,7 +112,12 @@ fn read(text: &str) -> Result<(ServerAddr, Option<SignIn>), NatsError> {
 }
 
 fn broken(url: &str, why: &str, fix: &str) -> NatsError {
-    NatsError::Connect { servers: hide(url), why: why.to_owned(), fix: fix.to_owned() }
+    NatsError::Connect {
+        servers: hide(url),
+        why: why.to_owned(),
+        fix: fix.to_owned(),
+        is_away: false,
+    }
 }
 
 fn is_same(one: &SignIn, other: &SignIn) -> bool {

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     crews::Members,
@@ -12,16 +12,16 @@ use super::{
     kept::{self, Notices},
     output::Output,
     place::{Place, unreachable},
-    summary::Summary,
+    summary::{Summaries, Summary},
 };
 use crate::{
-    cluster::{self, Elsewhere, Keeper, Runner, ServerClock, Told},
-    context::Projection,
+    cluster::{self, Elsewhere, Keeper, KeeperHandle, Runner, ServerTime, Told},
+    context::{ContextError, Projection},
     engine::{CrewName, Plan},
-    nats::{Connection, Layout, shard_of},
-    runtime::{Ending, Options, Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
+    nats::{Connection, Layout, NatsError, patiently, shard_of},
+    runtime::{Ending, Options, Runtime, RuntimeError, Stop, StopSwitch},
     store::{JetStreamStore, Scope, StoreError},
-    transport::{NatsSink, NatsSource},
+    transport::{NatsSink, NatsSource, TransportError},
 };
 
 /// Runs of one crew that this process does for others at a time.
@@ -41,25 +41,116 @@ pub(super) struct Parts<M> {
     pub(super) make: M,
 }
 
+/// Everything that is there once a session has begun.
+struct Begun {
+    nats: Connection,
+    runner: Option<Runner<Members>>,
+    deciding: Option<Deciding>,
+}
+
+/// What a session has that may schedule.
+struct Deciding {
+    keeper: KeeperHandle,
+    told: mpsc::UnboundedReceiver<Told>,
+    time: ServerTime,
+}
+
+/// How a part ended, well or not.
+struct Ended {
+    summary: Summary,
+    error: Option<RuntimeError>,
+}
+
+/// Why a session has not begun.
+struct Fault {
+    why: RuntimeError,
+    is_passing: bool,
+}
+
+impl From<NatsError> for Fault {
+    fn from(error: NatsError) -> Self {
+        Self { why: unreachable(&error), is_passing: error.is_passing() }
+    }
+}
+
+impl From<ContextError> for Fault {
+    fn from(error: ContextError) -> Self {
+        let why = TransportError::Custom(error.to_string()).into();
+        Self { why, is_passing: error.is_passing() }
+    }
+}
+
+impl From<RuntimeError> for Fault {
+    fn from(why: RuntimeError) -> Self {
+        Self { why, is_passing: false }
+    }
+}
+
 impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
     /// Schedules and runs, as far as each is this process's part, until it is stopped.
     pub(super) async fn run(self) -> Result<Summary, RuntimeError> {
-        let nats = self.place.connect().await.map_err(|error| unreachable(&error))?;
-        let (may_schedule, may_run) = self.place.tasks();
+        let beginning = patiently(
+            || self.begin(),
+            |fault: &Fault| {
+                let waits = self.place.waits && fault.is_passing;
+                if waits {
+                    self.place.standing.wait_for(&fault.why);
+                }
+                waits
+            },
+        );
+        // Cancel-safe: what is dropped decides nothing yet, and has taken no run.
+        let begun = tokio::select! {
+            biased;
+            asked = self.stop.asked(None) => return Ok(Summary::nothing(ending(asked))),
+            begun = beginning => begun.map_err(|fault| fault.why)?,
+        };
+        self.place.standing.begin();
+        self.go_on(begun).await
+    }
+
+    /// Connects, and opens all that is needed. Nothing is to be undone when it fails.
+    async fn begin(&self) -> Result<Begun, Fault> {
+        let place = &*self.place;
+        let nats = place.connect().await?;
+        let (may_schedule, may_run) = place.tasks();
+        let mut runner = None;
+        if may_run {
+            let (crews, _) = (self.make)()?;
+            let is_here = |crew: &CrewName| place.has(crew);
+            runner = Some(Runner::open(&nats, &self.plan, crews, is_here, SLOTS).await?);
+        }
+        let mut deciding = None;
         if may_schedule {
             // Parts are tried for again and again: what will never do is told here.
-            kept::check(self.context.as_deref(), &nats, self.place.layout.replicas).await?;
+            kept::check(self.context.as_deref(), &nats, place.layout.replicas).await?;
+            // Events have the servers' time. By a clock of its own that is wrong this host would
+            // close slices long before or after them, or refuse what is new.
+            let time = ServerTime::follow(&nats, Layout::EVENTS).await?;
+            let (layout, role) = (&place.layout, place.role());
+            let kept = Keeper::start(&nats, layout, &place.who, role, place.lease).await;
+            let (keeper, told) = kept?;
+            deciding = Some(Deciding { keeper, told, time });
         }
+        Ok(Begun { nats, runner, deciding })
+    }
+
+    async fn go_on(&self, begun: Begun) -> Result<Summary, RuntimeError> {
+        let Begun { nats, runner, deciding } = begun;
+        let mut needed = Vec::new();
+        needed.extend(deciding.iter().flat_map(|_| [Layout::EVENTS, Layout::LOG]));
+        needed.extend(runner.iter().map(|_| Layout::RUNS));
         let running = async {
-            let ran = if may_run { self.run_for_others(&nats).await } else { Ok(()) };
-            if ran.is_err() {
-                self.stop.stop(Stop::Abort);
+            if let Some(mut runner) = runner {
+                let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
+                runner.run(&self.stop, Duration::from_micros(grace)).await;
             }
-            ran
         };
         let scheduling = async {
-            let scheduled =
-                if may_schedule { self.schedule(&nats).await } else { self.wait().await };
+            let scheduled = match deciding {
+                Some(deciding) => self.schedule(&nats, deciding).await,
+                None => Ok(Summary::nothing(ending(self.stop.asked(None).await))),
+            };
             if scheduled.is_err() {
                 self.stop.stop(Stop::Abort);
             }
@@ -71,38 +162,27 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             // Beside Python: it must hear and tell also while that is busy.
             watching.spawn(cluster::watch(nats.clone(), Duration::from_micros(every)));
         }
-        let (scheduled, ran) = tokio::join!(scheduling, running);
-        ran.and(scheduled)
-    }
-
-    /// Does runs that schedulers elsewhere want done.
-    async fn run_for_others(&self, nats: &Connection) -> Result<(), RuntimeError> {
-        let (crews, _) = (self.make)()?;
-        let is_here = |crew: &CrewName| self.place.has(crew);
-        let runner = Runner::open(nats, &self.plan, crews, is_here, SLOTS).await;
-        let mut runner = runner.map_err(|error| unreachable(&error))?;
-        let grace = u64::try_from(self.options.grace.micros()).unwrap_or(0);
-        runner.run(&self.stop, Duration::from_micros(grace)).await;
-        Ok(())
-    }
-
-    /// Until it is stopped.
-    async fn wait(&self) -> Result<Summary, RuntimeError> {
-        Ok(Summary::nothing(match self.stop.asked(None).await {
-            Stop::Drain => Ending::Drained,
-            Stop::Abort => Ending::Aborted,
-        }))
+        let work = async { tokio::join!(scheduling, running).0 };
+        // What is dropped is as after a crash: another host goes on, or this one when it is back.
+        tokio::select! {
+            biased;
+            ended = work => ended,
+            why = cluster::unfit(&nats, &needed) => Err(TransportError::Custom(why).into()),
+        }
     }
 
     /// Runs what the keeper of leases says is this process's, as long as it is.
-    async fn schedule(&self, nats: &Connection) -> Result<Summary, RuntimeError> {
-        let Place { layout, who, .. } = &*self.place;
-        let kept = Keeper::start(nats, layout, who, self.place.role(), self.place.lease).await;
-        let (keeper, mut told) = kept.map_err(|error| unreachable(&error))?;
+    async fn schedule(
+        &self,
+        nats: &Connection,
+        deciding: Deciding,
+    ) -> Result<Summary, RuntimeError> {
+        let Deciding { keeper, mut told, time } = deciding;
         let mut switches: Vec<(Scope, StopSwitch)> = Vec::new();
         let mut running = FuturesUnordered::new();
-        let (mut stop, mut whole, mut failed) = (None, Summary::nothing(Ending::Drained), None);
+        let (mut stop, mut summaries, mut failed) = (None, Summaries::default(), None);
         loop {
+            self.place.standing.decide_for(switches.len());
             if running.is_empty() && stop.is_some() {
                 break;
             }
@@ -119,16 +199,21 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                 }
                 Some((scope, ended)) = running.next(), if !running.is_empty() => {
                     switches.retain(|(other, _)| *other != scope);
-                    match ended {
-                        Ok(summary) if stop.is_none() => {
-                            whole = whole.and(Summary::passed_on(summary));
+                    let error = match ended {
+                        Ok(Ended { summary, error }) => {
+                            let goes_on = stop.is_none() || error.is_some();
+                            let summary = if goes_on { summary.passed_on() } else { summary };
+                            summaries.take(scope.clone(), summary);
+                            error
                         }
-                        Ok(summary) => whole = whole.and(summary),
-                        Err(error) if stop.is_none() && may_pass(&error) => {
+                        Err(error) => Some(error),
+                    };
+                    match error {
+                        Some(error) if stop.is_none() && may_pass(&error) => {
                             tracing::warn!(?scope, %error, "a part is given up, and tried for again");
                         }
-                        Err(RuntimeError::Store(StoreError::Deposed { .. })) => {}
-                        Err(error) => {
+                        None | Some(RuntimeError::Store(StoreError::Deposed { .. })) => {}
+                        Some(error) => {
                             failed.get_or_insert(error);
                             self.stop.stop(Stop::Abort);
                         }
@@ -139,7 +224,7 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                     Some(Told::Owned(scope)) if stop.is_none() => {
                         let switch = StopSwitch::new();
                         switches.push((scope.clone(), switch.clone()));
-                        running.push(self.run_scope(nats.clone(), scope, switch));
+                        running.push(self.run_scope(nats.clone(), time.clone(), scope, switch));
                     }
                     Some(Told::Owned(scope)) => keeper.released(scope),
                     Some(Told::Release(scope)) => tell(&switches, &scope, Stop::Drain, &keeper),
@@ -150,26 +235,28 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
             }
         }
         keeper.stop().await;
-        failed.map_or(Ok(whole), Err)
+        failed.map_or_else(|| Ok(summaries.whole()), Err)
     }
 
     async fn run_scope(
         &self,
         nats: Connection,
+        time: ServerTime,
         scope: Scope,
         switch: StopSwitch,
-    ) -> (Scope, Result<Summary, RuntimeError>) {
+    ) -> (Scope, Result<Ended, RuntimeError>) {
         // On the heap: there are as many of them as parts.
-        let ended = Box::pin(self.run_part(nats, &scope, &switch)).await;
+        let ended = Box::pin(self.run_part(nats, time, &scope, &switch)).await;
         (scope, ended)
     }
 
     async fn run_part(
         &self,
         nats: Connection,
+        time: ServerTime,
         scope: &Scope,
         switch: &StopSwitch,
-    ) -> Result<Summary, RuntimeError> {
+    ) -> Result<Ended, RuntimeError> {
         let store = JetStreamStore::take_over(nats.clone(), scope.clone(), &self.place.who).await?;
         let (crews, mut output) = (self.make)()?;
         let contexts = kept::begin_part(
@@ -185,14 +272,10 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         let crews = Elsewhere::open(&nats, &self.plan, scope, store.term(), crews, is_here).await;
         let crews = crews.map_err(|error| unreachable(&error))?;
         output.nats = Some(NatsSink::new(nats.clone(), false));
-        // Events have the servers' time. By a clock of its own that is wrong this host would close
-        // slices long before or after it, or refuse what is new.
-        let clock = ServerClock::read(&nats, Layout::LOG).await;
-        let clock = SystemClock::starting_at(clock.map_err(|error| unreachable(&error))?.now());
         let (plan, options) = (Arc::clone(&self.plan), self.options.clone());
         let grace = options.grace;
         let limits = plan.settings.limits.clone();
-        let mut runtime = Runtime::open(plan, options, store, output, crews, clock).await?;
+        let mut runtime = Runtime::open(plan, options, store, output, crews, time).await?;
         let (shard, only) = match scope {
             Scope::Stream(stream) => (shard_of(stream, self.place.layout.shards), Some(stream)),
             Scope::Shard { number, .. } => (*number, None),
@@ -201,25 +284,33 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         let source = NatsSource::new(nats, shard, only, &limits);
         let taken = Arc::clone(&self.taken);
         let mut input = Watched { input: Input::Nats(Box::new(source)), taken };
-        let ending = runtime.run(&mut input, switch).await?;
-        let mut summary = Summary::of(&runtime, ending);
-        runtime.close().await?;
-        // Whoever has the part now writes its contexts.
-        summary.unsaved = kept::finish(contexts, grace, &self.notices).await.unwrap_or(0);
-        Ok(summary)
+        let ran = runtime.run(&mut input, switch).await;
+        let mut summary = Summary::of(&runtime, *ran.as_ref().unwrap_or(&Ending::Aborted));
+        let closed = match ran {
+            Ok(_) => runtime.close().await,
+            Err(error) => Err(error),
+        };
+        if closed.is_ok() {
+            // Whoever has the part now writes its contexts.
+            summary.unsaved = kept::finish(contexts, grace, &self.notices).await.unwrap_or(0);
+        }
+        Ok(Ended { summary, error: closed.err() })
     }
 }
 
-fn tell(
-    switches: &[(Scope, StopSwitch)],
-    scope: &Scope,
-    stop: Stop,
-    keeper: &cluster::KeeperHandle,
-) {
+fn tell(switches: &[(Scope, StopSwitch)], scope: &Scope, stop: Stop, keeper: &KeeperHandle) {
     match switches.iter().find(|(other, _)| other == scope) {
         Some((_, switch)) => switch.stop(stop),
         // It has ended by itself.
         None => keeper.released(scope.clone()),
+    }
+}
+
+/// How a session ends that was stopped before it had anything.
+fn ending(stop: Stop) -> Ending {
+    match stop {
+        Stop::Drain => Ending::Drained,
+        Stop::Abort => Ending::Aborted,
     }
 }
 

@@ -123,13 +123,11 @@ pub(super) async fn check(
     place: Option<&str>,
     nats: &Connection,
     replicas: usize,
-) -> Result<(), TransportError> {
+) -> Result<(), ContextError> {
     match place {
         None => Ok(()),
-        Some(JETSTREAM) => {
-            JetStreamContext::open(nats.clone(), replicas).await.map(|_| ()).map_err(failed)
-        }
-        Some(url) => RedisContext::open(url).await.map(|_| ()).map_err(failed),
+        Some(JETSTREAM) => JetStreamContext::open(nats.clone(), replicas).await.map(drop),
+        Some(url) => RedisContext::open(url).await.map(drop),
     }
 }
 

@@ -3,12 +3,13 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `session`, `pulse`, `io` | a run as a future that the event loop polls, and what wakes it |
-//! | `place`, `distributed` | streams on NATS, and a session over them |
+//! | `place`, `distributed`, `standing` | streams on NATS, a session over them, and how far it is |
 //! | `nats` | the section of NATS, and what there is to ask of a server |
 //! | `crews`, `run`, `attempt` | crews that are Python code, their runs, and those run again |
 //! | `context`, `changes`, `answers` | what a run reads and writes, what it answered |
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
 //! | `kept` | where contexts are kept beside the journal |
+//! | `log` | warnings and errors for Python's `logging` |
 //! | `plan`, `spec` | crews and settings as Python declares them |
 //! | `template` | templates, and text that a model wrote |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
@@ -32,6 +33,7 @@ mod io;
 mod journal;
 mod json;
 mod kept;
+mod log;
 mod model;
 mod models_error;
 mod nats;
@@ -43,6 +45,7 @@ mod pulse;
 mod run;
 mod session;
 mod spec;
+mod standing;
 mod steps;
 mod stores;
 mod summary;
@@ -54,6 +57,7 @@ use pyo3::prelude::*;
 /// The compiled part of `live_crew`.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    log::begin();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     action::register(module)?;
     event::register(module)?;

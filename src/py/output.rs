@@ -95,7 +95,11 @@ impl Sink for Output {
                     continue;
                 }
                 Channel::Error => said.counts.errors += 1,
-                Channel::Late => said.counts.late += 1,
+                // Not kept: there may be many of them, and they are in the journal.
+                Channel::Late => {
+                    said.counts.late += 1;
+                    continue;
+                }
                 Channel::DeadLetter => said.counts.refused += 1,
                 Channel::Context | Channel::Heartbeat => continue,
             }

@@ -10,7 +10,9 @@ use async_nats::jetstream::context::PublishAckFuture;
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyList};
 use tokio::sync::OnceCell;
 
-use super::{errors::transport_error, event::Event, io::block_on, nats::read_address};
+use super::{
+    errors::transport_error, event::Event, io::block_on, nats::read_address, standing::Standing,
+};
 use crate::{
     cluster::Role,
     engine::{CrewName, Limits, StreamId},
@@ -42,6 +44,9 @@ pub(super) struct Place {
     here: Option<BTreeSet<String>>,
     schedules: bool,
     runs: bool,
+    /// Whether a session waits for a server that is away when it begins.
+    pub(super) waits: bool,
+    pub(super) standing: Standing,
     connection: OnceCell<Connection>,
 }
 
@@ -50,7 +55,16 @@ impl Place {
     pub(super) async fn connect(&self) -> Result<Connection, NatsError> {
         let make = async || {
             let nats = Connection::open(&self.address).await?;
-            self.layout.ensure(&nats).await?;
+            let made = self.layout.ensure(&nats).await;
+            // Of what is not allowed there is no answer, but word of it.
+            made.map_err(|error| match (nats.denied(), &error) {
+                (Some(why), NatsError::Unanswered { .. }) => NatsError::Unfit {
+                    servers: nats.servers().to_owned(),
+                    why,
+                    fix: "`live-crew doctor --acl` writes what each user needs".to_owned(),
+                },
+                _ => error,
+            })?;
             Ok(nats)
         };
         self.connection.get_or_try_init(make).await.cloned()
@@ -97,7 +111,7 @@ pub(super) fn unreachable(error: &NatsError) -> RuntimeError {
 #[pymethods]
 impl PyPlace {
     #[new]
-    #[pyo3(signature = (address, *, stream = None, crews = None, shards = 8, replicas = 1, role = "both", lease_s = 3))]
+    #[pyo3(signature = (address, *, stream = None, crews = None, shards = 8, replicas = 1, role = "both", lease_s = 3, waits = false))]
     #[allow(clippy::too_many_arguments, reason = "keywords, all of one call in Python")]
     fn new(
         address: &Bound<'_, PyAny>,
@@ -107,6 +121,7 @@ impl PyPlace {
         replicas: usize,
         role: &str,
         lease_s: u64,
+        waits: bool,
     ) -> PyResult<Self> {
         let only = stream.map(StreamId::new).transpose();
         let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
@@ -119,8 +134,34 @@ impl PyPlace {
             here: crews,
             schedules: role != "runner",
             runs: role != "scheduler",
+            waits,
+            standing: Standing::default(),
             connection: OnceCell::new(),
         })))
+    }
+
+    /// Connects, and makes the streams that are missing; raises what is wrong with that.
+    fn connect(&self, py: Python<'_>) -> PyResult<()> {
+        let connected = py.detach(|| block_on(self.0.connect()));
+        connected.map(drop).map_err(|error| transport_error(&error))
+    }
+
+    /// Why its session has not begun yet, each reason once.
+    fn take_waits(&self) -> Vec<String> {
+        self.0.standing.take_waits()
+    }
+
+    /// The servers, once its session has begun and while they are there.
+    #[getter]
+    fn live_on(&self) -> Option<&str> {
+        let nats = self.0.connection.get().filter(|nats| nats.is_connected())?;
+        self.0.standing.has_begun().then(|| nats.servers())
+    }
+
+    /// For how many shards or streams its session decides now.
+    #[getter]
+    fn decides_for(&self) -> usize {
+        self.0.standing.decides_for()
     }
 
     /// The dead letters: number, the stream they were sent to if it is known, JSON.

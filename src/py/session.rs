@@ -31,6 +31,7 @@ use super::{
     io::{self, Quiet},
     journal::Journal,
     kept::{self, Notices},
+    log::{self, Listening},
     output::{Mouth, Output},
     place::PyPlace,
     plan::Plan,
@@ -73,6 +74,7 @@ pub(super) struct Session {
     mouth: Mouth,
     taken: Arc<Taken>,
     notices: Notices,
+    _listening: Listening,
     plan: Arc<crate::engine::Plan>,
 }
 
@@ -201,6 +203,7 @@ impl Session {
                 Ok((members, sink))
             };
             let (place, taken) = (Arc::clone(&place.get().0), Arc::clone(&taken));
+            options.tell_late = true;
             Box::pin(
                 Parts { place, plan: checked, options, stop, taken, context, notices: told, make }
                     .run(),
@@ -231,6 +234,7 @@ impl Session {
             work: Mutex::new(Some(Box::pin(work))),
             is_killed: AtomicBool::new(false),
             waker: Waker::from(Arc::clone(&pulse)),
+            _listening: Listening::new(Waker::from(Arc::clone(&pulse))),
             pulse,
             switch,
             publisher: Mutex::new(publisher),
@@ -267,6 +271,7 @@ impl Session {
         let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
         let again = self.pulse.end();
         self.notices.log(py);
+        log::forward(py);
         if let Some(interrupt) = self.pulse.take_interrupt() {
             *work = None;
             return Err(interrupt);
@@ -336,7 +341,7 @@ impl Session {
         std::mem::take(&mut self.mouth.said().actions)
     }
 
-    /// Takes errors, late events and refused input: `(channel, stream, JSON)`.
+    /// Takes errors and refused input: `(channel, stream, JSON)`.
     fn take_problems<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let problems = std::mem::take(&mut self.mouth.said().problems);
         let problems: PyResult<Vec<_>> = problems.iter().map(|said| problem(py, said)).collect();

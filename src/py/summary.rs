@@ -14,7 +14,7 @@ use super::{
 use crate::{
     engine::{Context, Counters, StreamId},
     runtime::{Clock, Crews, Ending, Runtime},
-    store::Store,
+    store::{Scope, Store},
     transport::{Outgoing, Sink},
 };
 
@@ -26,6 +26,29 @@ pub(super) struct Summary {
     /// Streams whose last context is not where contexts are kept.
     pub(super) unsaved: usize,
     too_fast: u64,
+}
+
+/// Those of the parts of a session. One that was given up and had again counts on.
+#[derive(Default)]
+pub(super) struct Summaries(Vec<(Scope, Summary)>);
+
+impl Summaries {
+    /// Takes the latest of a part, which has all that was there before.
+    pub(super) fn take(&mut self, scope: Scope, mut summary: Summary) {
+        match self.0.iter_mut().find(|(other, _)| *other == scope) {
+            Some((_, before)) => {
+                summary.too_fast += before.too_fast;
+                *before = summary;
+            }
+            None => self.0.push((scope, summary)),
+        }
+    }
+
+    /// That of the session.
+    pub(super) fn whole(self) -> Summary {
+        let nothing = Summary::nothing(Ending::Drained);
+        self.0.into_iter().fold(nothing, |whole, (_, summary)| whole.and(summary))
+    }
 }
 
 /// One stream at the end.
@@ -73,7 +96,7 @@ impl Summary {
     }
 
     /// Both, where each is about streams of its own.
-    pub(super) fn and(mut self, other: Self) -> Self {
+    fn and(mut self, other: Self) -> Self {
         self.counters.add(&other.counters);
         self.streams.extend(other.streams);
         self.unsaved += other.unsaved;

@@ -31,6 +31,9 @@ pub struct Options {
     pub grace: Span,
     /// Whether the sink is told the context after every commit.
     pub tell_context: bool,
+    /// Whether the sink is told of late events that are no dead letters (rule T5). Once, when they
+    /// are in the journal: a crash in between leaves it to that.
+    pub tell_late: bool,
     /// How often the sink is told that each stream is alive.
     pub heartbeat: Option<Span>,
     /// What names the source, if a journal may be given another one: a source goes on where its
@@ -56,6 +59,7 @@ impl Options {
             read_ahead: 10_000,
             grace: Span::from_secs(30),
             tell_context: false,
+            tell_late: false,
             heartbeat: None,
             source: None,
             crewai: None,

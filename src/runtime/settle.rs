@@ -103,7 +103,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             }
             After::Cancel(run, attempt) => self.crews.cancel(name, run, attempt),
             // It is in the batch.
-            After::Publish(_) => {}
+            After::Publish(_) | After::Tell(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::rates::Allowance;
 use crate::{
-    engine::{Command, Digest, Engine, Job, Parcel, RunId, Slice, Timestamp},
+    engine::{Command, Digest, Emission, Engine, Job, Parcel, RunId, Slice, Timestamp},
     wire::Header,
 };
 
@@ -48,6 +48,7 @@ pub(super) enum After {
     Start(Job),
     Cancel(RunId, u32),
     Publish(Arc<Parcel>),
+    Tell(Emission),
 }
 
 impl Stream {

@@ -7,6 +7,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -18,7 +19,7 @@ use super::{
     stream::{After, Stream},
 };
 use crate::{
-    engine::{Emission, Record, Slice, Span, StreamId, Timestamp},
+    engine::{Emission, LatePolicy, Record, Slice, Span, StreamId, Timestamp},
     store::{Frame, Mark, Retention, Rider, Snapshot, Store, StoreError},
     transport::{Channel, Sink},
     wire,
@@ -142,6 +143,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 let mut marks: Vec<Mark> =
                     records.iter().filter_map(|(_, record)| mark(record)).collect();
                 marks.shrink_to_fit();
+                if self.options.tell_late {
+                    stream.after.extend(records.iter().filter_map(|(_, record)| late(record)));
+                }
                 let body = &mut self.scratch.body;
                 body.clear();
                 wire::write_records(records, body);
@@ -175,9 +179,16 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         for &ix in touched {
             let stream = &mut self.streams[ix];
             for after in std::mem::take(&mut stream.after) {
-                let After::Publish(parcel) = after else {
-                    jobs.push((ix, after));
-                    continue;
+                let parcel = match after {
+                    After::Publish(parcel) => parcel,
+                    After::Tell(what) => {
+                        batch.push(&stream.engine, &what);
+                        continue;
+                    }
+                    After::Start(_) | After::Cancel(..) => {
+                        jobs.push((ix, after));
+                        continue;
+                    }
                 };
                 for item in &parcel.items {
                     if let Emission::Action(action) = item {
@@ -275,6 +286,17 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
 
 fn frame(stream: &Stream, at: Timestamp, records: u32, body: Bytes, marks: Vec<Mark>) -> Frame {
     Frame { stream: stream.engine.stream().clone(), at, records, body, marks }
+}
+
+/// What is said of a late event; a dead letter is sent by the engine itself.
+fn late(record: &Record) -> Option<After> {
+    match record {
+        Record::Late(_, LatePolicy::DeadLetter) => None,
+        Record::Late(arrived, policy) => {
+            Some(After::Tell(Emission::Late(Arc::clone(arrived), *policy)))
+        }
+        _ => None,
+    }
 }
 
 fn mark(record: &Record) -> Option<Mark> {

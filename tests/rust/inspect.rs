@@ -12,12 +12,11 @@ use live_crew::{
         Inline, Options, Runtime, StopSwitch, SystemClock, blame, context_at, digests, explain,
         first_difference, timeline, verify,
     },
-    store::{
-        Frame, Mark, MemoryStore, Pick, Pruned, Retention, Snapshot, Store, StoreError,
-        StoredFrame, StreamSummary,
-    },
+    store::{Frame, Mark, MemoryStore, Store, StoreError},
     transport::memory,
 };
+
+use crate::support::as_the_store_inside;
 
 fn stream() -> StreamId {
     StreamId::new("s").unwrap()
@@ -299,39 +298,7 @@ impl Store for Counting {
         self.store.append(frames).await
     }
 
-    async fn read(
-        &mut self,
-        stream: &StreamId,
-        after: u64,
-        max_bytes: usize,
-    ) -> Result<Vec<StoredFrame>, StoreError> {
-        self.store.read(stream, after, max_bytes).await
-    }
-
-    async fn write_snapshot(&mut self, stream: &StreamId, one: Snapshot) -> Result<(), StoreError> {
-        self.store.write_snapshot(stream, one).await
-    }
-
-    async fn snapshot(
-        &mut self,
-        stream: &StreamId,
-        pick: Pick,
-    ) -> Result<Option<Snapshot>, StoreError> {
-        self.store.snapshot(stream, pick).await
-    }
-
-    async fn prune(
-        &mut self,
-        stream: &StreamId,
-        keep: &Retention,
-        now: Timestamp,
-    ) -> Result<Pruned, StoreError> {
-        self.store.prune(stream, keep, now).await
-    }
-
-    async fn streams(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
-        self.store.streams().await
-    }
+    as_the_store_inside!(store);
 
     async fn mark(
         &mut self,
@@ -340,9 +307,5 @@ impl Store for Counting {
     ) -> Result<Option<(u64, Mark)>, StoreError> {
         self.marks += 1;
         self.store.mark(stream, ordinal).await
-    }
-
-    async fn close(self) -> Result<(), StoreError> {
-        self.store.close().await
     }
 }

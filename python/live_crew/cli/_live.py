@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,11 +26,17 @@ _LOOK_S = 0.2
 class Live:
     """One run in real time: tells what fails as it happens, and how often it was asked to stop."""
 
-    def __init__(self, orchestrator: Orchestrator, stream: str | None) -> None:
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        stream: str | None,
+        look: Callable[[], None] | None = None,
+    ) -> None:
         self.refused: list[str] = []
         self.asked = 0
         self._orchestrator = orchestrator
         self._stream = stream
+        self._look = look
         self._told_errors = 0
         self._told_refusals = 0
         self._stopped = asyncio.Event()
@@ -82,6 +88,8 @@ class Live:
     async def _watch(self, name: Path | None) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
+            if self._look is not None:
+                self._look()
             self._tell(name)
 
     def _tell(self, name: Path | None) -> None:

@@ -13,7 +13,8 @@ from live_crew.cli._actions import lines_of, whole_errors
 from live_crew.cli._crews import config_for_run, crews_here, make_orchestrator
 from live_crew.cli._live import Live
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
-from live_crew.cli._out import document, note
+from live_crew.cli._out import document
+from live_crew.cli._sight import Sight
 from live_crew.cli._told import tell_failed, tell_summary
 from live_crew.cli._transport import follow
 from live_crew.config import FileTransport
@@ -42,7 +43,8 @@ def run(
     """Run crews live, in real time; actions are printed as JSON Lines as they come.
 
     Events are lines of JSON on standard input, or in the file that `transport: {kind: file}` names,
-    which is followed as it grows, or come over NATS with `transport: {kind: nats}`.
+    which is followed as it grows, or come over NATS with `transport: {kind: nats}`, whose server is
+    waited for if it is away.
 
     Ctrl-C finishes what is under way, a second one does not wait.
     LIVE_CREW_SELECTOR='(scorer|commentator)' runs only these crews.
@@ -61,13 +63,14 @@ def run(
         orchestrator = make_orchestrator(settings, handlers, actions=lines)
         make_room()
         source: str | Nats | None = None
+        look = None
         if followed is not None:
             source = stack.enter_context(follow(followed, stream))
         elif settings.transport.kind == "nats":
-            source = Settings(settings).place(stream, crews_here(settings, handlers))
-            note(f"live on {' and '.join(settings.transport.url)}; Ctrl-C ends")
+            source = Settings(settings).place(stream, crews_here(settings, handlers), waits=True)
+            look = Sight(source, settings.transport, stream).look
         began = time.monotonic()
-        live = Live(orchestrator, stream)
+        live = Live(orchestrator, stream, look)
         with whole_errors(lines):
             result = asyncio.run(live.over(source, followed))
         seconds = time.monotonic() - began

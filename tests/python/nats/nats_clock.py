@@ -1,7 +1,13 @@
-"""Processes whose wall clock is wrong, as that of a host may be. Other clocks of theirs are not."""
+"""Processes whose wall clock is wrong, as that of a host may be. Other clocks of theirs are not.
+
+Servers cannot be misled like that: they ask the kernel without libc. But what they say of time can
+be changed on its way.
+"""
 
 import os
+import re
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 
 # Any program is shown another time of day by a library that is loaded before libc. Waits, leases
@@ -55,3 +61,19 @@ def wrong_clock(folder: Path, seconds: int) -> dict[str, str]:
         command = ["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
         subprocess.run(command, check=True)
     return {**os.environ, "LD_PRELOAD": str(library), "CLOCK_OFF_S": str(seconds)}
+
+
+# When a message was stored, as it is delivered; and when a server was asked about a stream.
+_STORED = re.compile(rb"(\$JS\.ACK\.[^ \r\n]+\.)(\d{19})(?=\.\d+)")
+_ASKED = re.compile(rb'(stream_info_response".*"ts":")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)')
+
+
+def by_another_clock(said: bytes, seconds: int) -> bytes:
+    """What a server says, in whole lines, as one would whose clock is off by so many seconds."""
+    said = _STORED.sub(lambda m: m[1] + b"%d" % (int(m[2]) + seconds * 10**9), said)
+
+    def asked(found: "re.Match[bytes]") -> bytes:
+        then = datetime.fromisoformat(found[2].decode()) + timedelta(seconds=seconds)
+        return found[1] + then.isoformat().encode()
+
+    return _ASKED.sub(asked, said)

@@ -1,10 +1,14 @@
-"""A wire between a client and a server that can be cut, made slow, or go dead without a word."""
+"""A wire between a client and a server that can be cut, made slow, or go dead without a word.
+
+It can also tell another time than the server does, as one with another clock would.
+"""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from nats_clock import by_another_clock
 from typing_extensions import Self
 
 _MOST = 1 << 16
@@ -20,6 +24,7 @@ class Proxy:
         self.is_cut = False
         self.is_dead = False
         self.delay_s = 0.0
+        self.clock_off_s = 0
         self._catches: list[tuple[bytes, bool, asyncio.Event]] = []
 
     @classmethod
@@ -146,9 +151,13 @@ class _Wire:
         held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         clock: Callable[[], float] = asyncio.get_running_loop().time
         giving = asyncio.ensure_future(self._give(held, writer))
+        rest = b""
         try:
             with suppress(OSError):
                 while data := await reader.read(_MOST):
+                    if answer and (self._proxy.clock_off_s or rest):
+                        whole, end, rest = (rest + data).rpartition(b"\n")
+                        data = by_another_clock(whole + end, self._proxy.clock_off_s)
                     if self._proxy.is_caught(data, answer=answer):
                         self.is_dead = True
                     if not self.is_dead:

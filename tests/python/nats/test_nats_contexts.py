@@ -7,14 +7,13 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from nats_hosts import host, live
 
 import nats
-from live_crew import Orchestrator, event_handler
-from live_crew.config import make_config
+from live_crew import event_handler
 from live_crew.errors import TransportError
 
 pytestmark = pytest.mark.timeout(120)
@@ -39,24 +38,6 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     yield f"redis://127.0.0.1:{port}"
     server.kill()
     server.wait()
-
-
-def host(server, **kept):
-    transport = {"kind": "nats", "url": server.url, "lease_s": 1, "shards": 2}
-    made = Orchestrator(config=make_config(transport=transport, slice_ms=50, **kept))
-    made.register_handler(score)
-    return made
-
-
-@asynccontextmanager
-async def live(orchestrator, stream):
-    running = asyncio.ensure_future(orchestrator.run(orchestrator._settings.place(stream)))
-    await asyncio.sleep(0)
-    try:
-        yield running
-    finally:
-        if not running.done():
-            await orchestrator.stop()
 
 
 async def goals(connection, stream, *numbers):
@@ -98,11 +79,11 @@ async def in_redis(url, stream, wanted):
 async def test_a_foreign_client_reads_the_bucket_and_another_host_goes_on(nats_server):
     stream = "contexts-bucket"
     connection = await nats.connect(nats_server.url)
-    async with live(host(nats_server, kv_backend="jetstream"), stream):
+    async with live(host(nats_server, score, kv_backend="jetstream"), stream):
         await goals(connection, stream, 1, 2)
         first = await in_bucket(connection, stream, {"goals": 2})
         assert first.value == b'{"goals":2}'
-    async with live(host(nats_server, kv_backend="jetstream"), stream):
+    async with live(host(nats_server, score, kv_backend="jetstream"), stream):
         await goals(connection, stream, 3)
         await in_bucket(connection, stream, {"goals": 3})
     await connection.close()
@@ -112,14 +93,14 @@ async def test_contexts_of_streams_on_nats_may_be_in_redis(nats_server, redis_ur
     stream = "contexts-redis"
     connection = await nats.connect(nats_server.url)
     for total in (1, 2):
-        async with live(host(nats_server, kv_backend="redis", kv_url=redis_url), stream):
+        async with live(host(nats_server, score, kv_backend="redis", kv_url=redis_url), stream):
             await goals(connection, stream, total)
             await in_redis(redis_url, stream, {"goals": total})
     await connection.close()
 
 
 async def test_a_redis_that_is_not_there_is_told_at_once(nats_server):
-    made = host(nats_server, kv_backend="redis", kv_url="redis://:hunter2@127.0.0.1:1")
+    made = host(nats_server, score, kv_backend="redis", kv_url="redis://:hunter2@127.0.0.1:1")
     with pytest.raises(TransportError, match=r"redis://127\.0\.0\.1:1/0") as error:
         await made.run(made._settings.place("contexts-nowhere"))
     assert "hunter2" not in str(error.value)

@@ -166,6 +166,30 @@ async def test_a_server_whose_disk_is_full_for_a_while(start_nats):
     assert is_sound(made, "full")
 
 
+async def test_what_a_part_did_before_it_was_given_up_is_counted(start_nats, caplog):
+    server = start_nats()
+    made = host(server, score)
+    async with live(made, "given-up"), outside(server, "given-up") as other:
+        await ready(server)
+        await other.goals(*range(5))
+        await other.actions(5)
+        # Nothing can be written any more, not even who decides.
+        stream = other.connection.jetstream()
+        log = await stream.stream_info("LIVE_LOG")
+        log.config.max_bytes = log.state.bytes + 1
+        await stream.update_stream(log.config)
+        await other.goals(5)
+        for _ in range(600):
+            if "a part is given up" in caplog.text:
+                break
+            await asyncio.sleep(0.05)
+        result = await made.stop()
+    assert "maximum bytes exceeded" in caplog.text
+    # One is in no journal, and comes again.
+    assert result.events_processed in (5, 6)
+    assert result.context["given-up"]["score"]["home"] >= 5
+
+
 def run(folder, server, off_s):
     """A host as a process, whose clock is wrong."""
     section = f"transport: {{kind: nats, url: '{server.url}', lease_s: 1, shards: 2}}\n"

@@ -102,6 +102,35 @@ async def test_more_is_said_at_once_than_the_client_takes_unanswered(nats_server
     assert result.counters["late"] >= count
 
 
+@pytest.mark.parametrize("policy", ["next", "drop"])
+async def test_a_foreign_client_hears_of_late_events(nats_server, policy):
+    stream = f"late-{policy}"
+    made = host(nats_server, score, late_policy=policy)
+    async with live(made, stream):
+        await ready(nats_server)
+        async with outside(nats_server, stream) as other:
+            told = await other.connection.subscribe(f"live.{stream}.late")
+            await other.goals(1)
+            assert await other.actions(1) == [1]
+            old = datetime.now(timezone.utc) - timedelta(hours=1)
+            event = {"kind": "goal", "ts": old.isoformat(), "payload": {"team": "home", "n": 2}}
+            await other.connection.publish(f"live.{stream}.events", json.dumps(event).encode())
+            late = json.loads((await told.next_msg(timeout=30)).data)
+            await other.goals(3)
+            taken = [1, 2, 3] if policy == "next" else [1, 3]
+            assert await other.actions(len(taken)) == taken
+            # Kept for who comes later.
+            kept = await other.connection.jetstream().get_last_msg(
+                "LIVE_REPORTS", f"live.{stream}.late"
+            )
+        result = await made.stop()
+    assert (late["policy"], late["event"]["payload"]["n"]) == (policy, 2)
+    assert late["intended_slice"] < -70_000
+    assert json.loads(kept.data) == late
+    assert result.counters["late"] == 1
+    assert is_sound(made, stream)
+
+
 async def test_what_is_no_event_goes_to_the_dead_letters_and_the_others_run(nats_server):
     made = host(nats_server, score)
     async with live(made, "odd"):

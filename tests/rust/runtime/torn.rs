@@ -3,17 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use live_crew::{
-    engine::{Event, Pace, StreamId, Timestamp},
+    engine::{Event, Pace, StreamId},
     runtime::{Options, RuntimeError, StopSwitch},
-    store::{
-        Frame, Mark, MemoryStore, Pick, Pruned, Retention, Rider, Snapshot, Store, StoreError,
-        StoredFrame, StreamSummary,
-    },
+    store::{Frame, Mark, MemoryStore, Rider, Store, StoreError},
     transport::memory::MemorySink,
 };
 
 use super::{echo_plan, echoing, open, open_with, recovery::Again, run_through};
-use crate::support::build::{event, stream};
+use crate::support::{
+    as_the_store_inside,
+    build::{event, stream},
+};
 
 /// Keeps of the append with this number all but the frames of one stream, and fails.
 #[derive(Clone)]
@@ -50,39 +50,7 @@ impl Store for Torn {
         Some(self.settled.lock().unwrap().unwrap_or(0))
     }
 
-    async fn read(
-        &mut self,
-        stream: &StreamId,
-        after: u64,
-        max_bytes: usize,
-    ) -> Result<Vec<StoredFrame>, StoreError> {
-        self.store.read(stream, after, max_bytes).await
-    }
-
-    async fn write_snapshot(&mut self, stream: &StreamId, one: Snapshot) -> Result<(), StoreError> {
-        self.store.write_snapshot(stream, one).await
-    }
-
-    async fn snapshot(
-        &mut self,
-        stream: &StreamId,
-        pick: Pick,
-    ) -> Result<Option<Snapshot>, StoreError> {
-        self.store.snapshot(stream, pick).await
-    }
-
-    async fn prune(
-        &mut self,
-        stream: &StreamId,
-        keep: &Retention,
-        now: Timestamp,
-    ) -> Result<Pruned, StoreError> {
-        self.store.prune(stream, keep, now).await
-    }
-
-    async fn streams(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
-        self.store.streams().await
-    }
+    as_the_store_inside!(store);
 
     async fn mark(
         &mut self,
@@ -90,10 +58,6 @@ impl Store for Torn {
         ordinal: u64,
     ) -> Result<Option<(u64, Mark)>, StoreError> {
         self.store.mark(stream, ordinal).await
-    }
-
-    async fn close(self) -> Result<(), StoreError> {
-        self.store.close().await
     }
 }
 

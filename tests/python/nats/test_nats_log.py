@@ -1,0 +1,64 @@
+"""What the core warns of is in the log of the program."""
+
+import asyncio
+import logging
+
+import pytest
+from nats_hosts import host, live, outside, ready, score
+from nats_parts import start
+
+pytestmark = pytest.mark.timeout(120)
+
+
+async def test_a_server_that_is_lost_is_logged_once(start_nats, caplog):
+    caplog.set_level(logging.DEBUG, "live_crew")
+    server = start_nats()
+    made = host(server, score)
+    async with live(made, "logged"):
+        await ready(server)
+        async with outside(server, "logged") as other:
+            await other.goals(1)
+            await other.actions(1)
+        assert not _lines(caplog)
+        server.kill()
+        for _ in range(600):
+            if any("leases cannot be seen" in text for _, _, text in _lines(caplog)):
+                break
+            await asyncio.sleep(0.05)
+        again = await asyncio.to_thread(start, server.folder, port=server.port)
+        try:
+            async with outside(again, "logged") as other:
+                await other.goals(2)
+                await other.actions(2)
+            await made.stop()
+        finally:
+            again.kill()
+    lines = _lines(caplog)
+    lost = ("live_crew.nats", "WARNING", f"lost NATS; trying again: servers {server.url}")
+    assert lines.count(lost) == 1, lines
+    # It is looked for them several times a second.
+    seen = [text for name, _, text in lines if name == "live_crew.cluster" and "seen" in text]
+    assert len(seen) == 1, lines
+
+
+def _lines(caplog):
+    return [(one.name, one.levelname, one.getMessage()) for one in caplog.records]
+
+
+async def test_a_report_of_one_server_has_no_secret(start_nats, caplog):
+    server = start_nats(
+        'authorization { users = [{user: me, password: "hush"}] }', version="2.11.1"
+    )
+    made = host(server, score, transport={"user": "me", "password": "hush"})
+    running = asyncio.ensure_future(made.run(made._settings.place("old")))
+    for _ in range(600):
+        if _lines(caplog):
+            break
+        await asyncio.sleep(0.05)
+    await made.stop()
+    await running
+    (name, level, text), *_ = _lines(caplog)
+    assert (name, level) == ("live_crew.nats", "WARNING")
+    assert text.startswith("old NATS server")
+    assert "2.11.1 has known security faults" in text
+    assert "hush" not in caplog.text
