@@ -36,7 +36,7 @@ pub enum Change {
 
 impl Op {
     /// Whether it can be done whatever is there.
-    pub(super) fn always_fits(&self) -> bool {
+    pub fn always_fits(&self) -> bool {
         let fits = match self.change {
             Change::Set(_) | Change::Delete | Change::Object => true,
             Change::Incr(_) | Change::Append(_) => false,

@@ -170,7 +170,7 @@ impl Reader {
                     .map_err(|error| Refused::Answer(error.to_string()))?;
             }
             if let Some(context) = context {
-                ctx = context.borrow().read_view();
+                ctx = context.borrow_mut().read_view();
             }
         }
         let event = Json::Object(crate::json::Object::unit("payload".into(), event));
