@@ -137,9 +137,17 @@ impl<'a, 'py> Reader<'a, 'py> {
         if self.take(b'}') {
             return Ok(PyDict::new(py).into_any());
         }
-        let first = self.key()?;
+        let rest = &self.text.as_bytes()[self.at..];
+        let shape = self.keys.shapes().and_then(|shapes| shapes.take_latest(rest));
+        let (first, shape) = if let Some(shape) = shape {
+            self.at += shape.members[0].own_key().len();
+            (shape.members[0].key.bind(py).clone(), Some(shape))
+        } else {
+            let first = self.key()?;
+            let shape = self.keys.shapes().and_then(|shapes| shapes.take(&first));
+            (first, shape)
+        };
         let mut key_mark = mark(0, &first);
-        let shape = self.keys.shapes().and_then(|shapes| shapes.take(&first));
         let (dict, mut is_new) = if let Some(mut shape) = shape {
             let members = self.members_of(&mut shape)?;
             if let Some(shapes) = self.keys.shapes() {

@@ -27,11 +27,15 @@ pub struct Member {
     text: Vec<u8>,
     /// Where the value begins.
     value: usize,
-    key: Py<PyString>,
+    pub key: Py<PyString>,
 }
 
 /// The shapes seen last, found by their first key.
-pub struct Shapes([Slot; SLOTS]);
+pub struct Shapes {
+    slots: [Slot; SLOTS],
+    /// Where the last one is.
+    latest: usize,
+}
 
 struct Slot {
     /// What the last object was like: only one that comes twice is worth a shape.
@@ -55,6 +59,11 @@ impl Member {
         // A number may go on where the last one ended.
         let ends = matches!(text.get(last.len()), Some(b',' | b'}'));
         (is_known && ends).then_some(last.len())
+    }
+
+    /// Key and colon.
+    pub fn own_key(&self) -> &[u8] {
+        &self.text[1..self.value]
     }
 
     /// How long comma and key are at the start of `text`.
@@ -111,22 +120,30 @@ impl Shape {
 }
 
 impl Shapes {
-    pub const NONE: Self = Self([const { Slot { seen: 0, shape: None } }; SLOTS]);
+    pub const NONE: Self =
+        Self { slots: [const { Slot { seen: 0, shape: None } }; SLOTS], latest: 0 };
+
+    /// Takes out what the last object looked like, if a text behind a bracket begins as that did.
+    pub fn take_latest(&mut self, text: &[u8]) -> Option<Box<Shape>> {
+        let begins = |shape: &mut Box<Shape>| text.starts_with(shape.members[0].own_key());
+        self.slots[self.latest].shape.take_if(begins)
+    }
 
     /// Takes out what objects with this first key look like.
     pub fn take(&mut self, first: &Bound<'_, PyString>) -> Option<Box<Shape>> {
-        self.0[place(first)].shape.take_if(|shape| shape.members[0].key.is(first))
+        self.slots[place(first)].shape.take_if(|shape| shape.members[0].key.is(first))
     }
 
     /// Puts back what was taken.
     pub fn put(&mut self, first: &Bound<'_, PyString>, shape: Box<Shape>) {
-        self.0[place(first)].shape = Some(shape);
+        self.latest = place(first);
+        self.slots[self.latest].shape = Some(shape);
     }
 
     /// Takes note of an object that was read without a shape, or against its shape. `mark` is made
     /// of its keys by [`mark`].
     pub fn note(&mut self, dict: &Bound<'_, PyDict>, first: &Bound<'_, PyString>, mark: usize) {
-        let slot = &mut self.0[place(first)];
+        let slot = &mut self.slots[place(first)];
         if std::mem::replace(&mut slot.seen, mark) == mark && dict.len() <= MOST_MEMBERS {
             slot.shape = Shape::of(dict).ok().map(Box::new);
         }
