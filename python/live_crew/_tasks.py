@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import sys
 import types
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
@@ -109,6 +110,26 @@ def _woken(
     return cancelled
 
 
+class _Stepper:
+    """Takes the first steps of coroutines, until one of them waits or raises: that one keeps it."""
+
+    def __init__(self) -> None:
+        self.waits: list[bool] = []
+        self.steps = _steps(self.waits)
+        self.send = self.steps.send
+        self.send(None)
+
+
+@types.coroutine
+def _steps(waits: list[bool]) -> Generator[Any, Any, Any]:
+    coroutine = yield
+    while True:
+        answer = yield from coroutine
+        if waits:
+            return answer
+        coroutine = yield waits, answer
+
+
 class Tasks:
     """Runs the coroutines of handlers as tasks of the running loop: at once where Python can."""
 
@@ -147,8 +168,13 @@ class Tasks:
             return None
         from asyncio.tasks import _enter_task, _leave_task
 
-        new, copy = asyncio.Task.__new__, contextvars.copy_context
-        return (types.CoroutineType, new, FirstStep, copy, _enter_task, _leave_task, self._loop)
+        tasks = (asyncio.Task.__new__, FirstStep, _enter_task, _leave_task, self._loop)
+        contexts = (contextvars.copy_context, contextvars.Context.run)
+        return (*tasks, weakref.getweakrefcount, types.CoroutineType, *contexts)
+
+    def stepper(self) -> _Stepper:
+        """What sends coroutines their first step."""
+        return _Stepper()
 
     def become(self, task: asyncio.Task[Any], context: contextvars.Context) -> asyncio.Task[Any]:
         """Make a task of what is none yet: the same object, in the context of its first step."""

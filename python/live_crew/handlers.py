@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import types
 import typing
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -55,12 +57,7 @@ class Handler(Generic[P, R]):
     @property
     def fingerprint(self) -> str:
         """A hash of its code, so that a journal tells when it was another (rule J6)."""
-        try:
-            text = inspect.getsource(self.function)
-        except (OSError, TypeError):
-            code = getattr(self.function, "__code__", None)
-            text = repr((code.co_code, code.co_consts, code.co_names) if code else self.function)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return _fingerprint(self.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself, as if it were not decorated."""
@@ -122,6 +119,28 @@ def _name(function: Any) -> str:
         char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in name
     )
     return cleaned.strip("_")[:64] or "handler"
+
+
+# Finding the source of a function takes longer than all the rest of its registration.
+_fingerprints: weakref.WeakKeyDictionary[types.FunctionType, str] = weakref.WeakKeyDictionary()
+
+
+def _fingerprint(function: Any) -> str:
+    if not isinstance(function, types.FunctionType):
+        return _hash_of_code(function)
+    known = _fingerprints.get(function)
+    if known is None:
+        known = _fingerprints[function] = _hash_of_code(function)
+    return known
+
+
+def _hash_of_code(function: Any) -> str:
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):
+        code = getattr(function, "__code__", None)
+        text = repr((code.co_code, code.co_consts, code.co_names) if code else function)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _takes_context(function: Any) -> bool:

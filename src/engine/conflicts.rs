@@ -38,7 +38,8 @@ impl Writes {
     /// Whether anything was written by a run that a run of `crew` did not see.
     pub fn has_strangers(&self, crew: CrewIx, sees_own: bool) -> bool {
         let own = |run: &RunId| run.crew == crew && sees_own;
-        !self.by_path.is_empty() || self.unindexed.iter().any(|(run, _)| !own(run))
+        // Those that are not indexed are all of one crew.
+        !self.by_path.is_empty() || self.unindexed.first().is_some_and(|(run, _)| !own(run))
     }
 
     /// The writes of a diff that meet one of a run not seen, once for each path.

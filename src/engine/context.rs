@@ -87,6 +87,11 @@ impl Context {
 
     /// Applies every change, or none.
     pub fn apply_all(&mut self, diff: &Diff) -> Result<(), ChangeError> {
+        // If only the first one can fail, nothing needs to be taken back. To change a clone is to
+        // copy what is on the way to the change, with dozens of neighbours.
+        if diff.0.iter().skip(1).all(Op::always_fits) {
+            return diff.0.iter().try_for_each(|op| self.apply(op));
+        }
         let mut next = self.clone();
         diff.0.iter().try_for_each(|op| next.apply(op))?;
         *self = next;
@@ -94,12 +99,11 @@ impl Context {
     }
 
     /// Spells out a diff against this view (rule X2): setting an object becomes a change for each
-    /// leaf, and a deletion for each key the writer saw there and left out. The second value is
-    /// the view with the diff applied.
-    pub fn spell_out(&self, diff: &Diff) -> Result<(Diff, Self), ChangeError> {
+    /// leaf, and a deletion for each key the writer saw there and left out.
+    pub fn spell_out(&self, diff: &Diff) -> Result<Diff, ChangeError> {
         let mut view = self.clone();
         let mut spelled = Vec::with_capacity(diff.0.len());
-        for op in &diff.0 {
+        for (at, op) in diff.0.iter().enumerate() {
             let from = spelled.len();
             match &op.change {
                 Change::Set(Json::Object(wanted)) if !op.path.is_empty() => {
@@ -107,9 +111,12 @@ impl Context {
                 }
                 _ => spelled.push(op.clone()),
             }
-            spelled[from..].iter().try_for_each(|op| view.apply(op))?;
+            // What the last one does to the view nobody sees.
+            if at + 1 < diff.0.len() || !op.always_fits() {
+                spelled[from..].iter().try_for_each(|op| view.apply(op))?;
+            }
         }
-        Ok((Diff(spelled), view))
+        Ok(Diff(spelled))
     }
 
     /// What a crew sees of it (rule X4).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{Json, Number};
+use crate::json::{Json, Number, string_size};
 
 /// The changes one run made, in the order it made them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,30 @@ pub enum Change {
     Append(Json),
     /// An object is there, with whatever it holds. Only live-crew makes this, from `Set`.
     Object,
+}
+
+impl Op {
+    /// Whether it can be done whatever is there.
+    pub fn always_fits(&self) -> bool {
+        let fits = match self.change {
+            Change::Set(_) | Change::Delete | Change::Object => true,
+            Change::Incr(_) | Change::Append(_) => false,
+        };
+        fits && !self.path.is_empty()
+    }
+
+    /// The most canonical bytes it adds to a context.
+    pub(super) fn most_bytes(&self) -> usize {
+        let value = match &self.change {
+            Change::Set(value) | Change::Append(value) => value.size(),
+            Change::Incr(_) => usize::MAX,
+            Change::Delete => 0,
+            Change::Object => 2,
+        };
+        // Each key with its colon, its comma and the brackets of its object.
+        let keys = self.path.iter().map(|key| string_size(key) + 4);
+        keys.fold(value, usize::saturating_add)
+    }
 }
 
 impl Diff {

@@ -66,14 +66,14 @@ impl Engine {
                 return None;
             }
         };
-        turn.report.landed(name, run, &output.value);
+        let named = turn.report.landed(name, run, &output.value);
         let mut items = std::mem::take(&mut turn.items);
         let before = items.len();
         self.complete(plan, crew, finished, &mut items);
         let turn = self.state.turn.as_mut().expect("runs land within a turn");
         for item in &items[before..] {
             if let Emission::Action(action) = item {
-                turn.report.action(name, action);
+                turn.report.action(named.clone(), action);
             }
         }
         if !plan.starts_at_close(crew) {
@@ -208,6 +208,12 @@ impl Turn {
             return Ok(Vec::new());
         };
         let settings = &plan.settings.context;
+        let has_strangers = self.writes.has_strangers(crew, sees_own);
+        let ops = diff.0.iter();
+        let most = ops.fold(self.merged.bytes(), |sum, op| sum.saturating_add(op.most_bytes()));
+        if !has_strangers && most <= settings.max_bytes && self.merged.apply_all(diff).is_ok() {
+            return Ok(Vec::new());
+        }
         let before = &self.merged;
         let mut after: Context = before.clone();
         if let Err(error) = after.apply_all(diff) {
@@ -220,7 +226,7 @@ impl Turn {
             return Err(Failure { reason: Reason::CtxSize, message });
         }
         let mut conflicts = Vec::new();
-        if self.writes.has_strangers(crew, sees_own) {
+        if has_strangers {
             let saw =
                 |run: &RunId| (run.crew == crew && sees_own) || finished.saw.contains(&run.crew);
             conflicts = self.writes.conflicts(diff, saw);

@@ -242,7 +242,7 @@ fn check(
     }
     // Only what the writer saw is replaced by an object it sets.
     match view.readable(access).spell_out(&output.diff) {
-        Ok((diff, _)) => Ok(Some(Arc::new(diff))),
+        Ok(diff) => Ok(Some(Arc::new(diff))),
         Err(error) => fail(Reason::CtxType, error.to_string()),
     }
 }

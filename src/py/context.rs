@@ -29,9 +29,12 @@ use crate::{
 #[pyclass(name = "Context", module = "live_crew", mapping)]
 pub(super) struct RunContext {
     about: About,
+    /// Without the last changes, which most runs do not read again.
     view: Context,
     limits: JsonLimits,
     ops: Vec<Op>,
+    /// How many of them are in the view.
+    applied: usize,
     /// Lists and dicts that were handed out, by the key they stand under.
     lent: BTreeMap<Arc<str>, Py<PyAny>>,
     events: Option<Py<PyList>>,
@@ -74,7 +77,8 @@ impl RunContext {
         };
         let view = job.view.clone();
         let (ops, lent) = (Vec::new(), BTreeMap::new());
-        Self { about, view, limits, ops, lent, events, randoms: None, is_over: false }
+        let (applied, randoms, is_over) = (0, None, false);
+        Self { about, view, limits, ops, applied, lent, events, randoms, is_over }
     }
 
     /// The changes the run made; it can make no more.
@@ -83,12 +87,21 @@ impl RunContext {
         for (key, object) in std::mem::take(&mut self.lent) {
             self.take_in(py, &key, &object)?;
         }
-        Ok(Diff(std::mem::take(&mut self.ops)))
+        Ok(Diff(self.ops.clone()))
     }
 
     /// The context as the run has it now, for templates.
-    pub(super) fn read_view(&self) -> Json {
-        self.view.to_json()
+    pub(super) fn read_view(&mut self) -> Json {
+        self.view().to_json()
+    }
+
+    /// The context as the run has it now.
+    fn view(&mut self) -> &Context {
+        for op in &self.ops[std::mem::replace(&mut self.applied, self.ops.len())..] {
+            let done = self.view.apply(op);
+            debug_assert!(done.is_ok(), "it fits whatever is there");
+        }
+        &self.view
     }
 
     fn check(&self) -> PyResult<()> {
@@ -105,13 +118,19 @@ impl RunContext {
     fn take_in(&mut self, py: Python<'_>, key: &Arc<str>, object: &Py<PyAny>) -> PyResult<()> {
         let new = self.read(object.bind(py), key)?;
         let mut ops = Vec::new();
-        differences(&mut vec![Arc::clone(key)], self.view.root().get(key), &new, &mut ops);
+        differences(&mut vec![Arc::clone(key)], self.view().root().get(key), &new, &mut ops);
         ops.into_iter().try_for_each(|op| self.record(op))
     }
 
     fn record(&mut self, op: Op) -> PyResult<()> {
+        if op.always_fits() {
+            self.ops.push(op);
+            return Ok(());
+        }
+        self.view();
         self.view.apply(&op).map_err(|error| change_error(&error))?;
         self.ops.push(op);
+        self.applied = self.ops.len();
         Ok(())
     }
 
@@ -128,12 +147,13 @@ impl RunContext {
         if let Some(lent) = self.lent.get(key) {
             return Ok(Some(lent.bind(py).clone()));
         }
-        let Some((name, json)) = self.view.root().get_key_value(key) else {
+        let Some((name, json)) = self.view().root().get_key_value(key) else {
             return Ok(None);
         };
         let value = json_to_python(py, json)?;
         if matches!(json, Json::Array(_) | Json::Object(_)) {
-            self.lent.insert(Arc::clone(name), value.clone().unbind());
+            let name = Arc::clone(name);
+            self.lent.insert(name, value.clone().unbind());
         }
         Ok(Some(value))
     }
@@ -158,7 +178,7 @@ impl RunContext {
             self.take_in(py, &first, object)?;
         }
         self.record(Op { path: path.to_vec(), change })?;
-        if let (Some(object), Some(value)) = (lent, self.view.at(path)) {
+        if let (Some(object), Some(value)) = (lent, self.view().at(path)) {
             show(py, object.bind(py), path, json_to_python(py, value)?)?;
         }
         Ok(())
@@ -177,28 +197,28 @@ impl RunContext {
 
     fn __delitem__(&mut self, key: &str) -> PyResult<()> {
         self.check()?;
-        if !self.view.root().contains_key(key) {
+        if !self.view().root().contains_key(key) {
             return Err(PyKeyError::new_err(key.to_owned()));
         }
         self.lent.remove(key);
         self.record(Op { path: vec![key.into()], change: Change::Delete })
     }
 
-    fn __contains__(&self, key: &Bound<'_, PyAny>) -> bool {
+    fn __contains__(&mut self, key: &Bound<'_, PyAny>) -> bool {
         key.cast::<PyString>()
-            .is_ok_and(|key| key.to_cow().is_ok_and(|key| self.view.root().contains_key(&*key)))
+            .is_ok_and(|key| key.to_cow().is_ok_and(|key| self.view().root().contains_key(&*key)))
     }
 
-    fn __len__(&self) -> usize {
-        self.view.root().len()
+    fn __len__(&mut self) -> usize {
+        self.view().root().len()
     }
 
-    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+    fn __iter__<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
         self.keys(py)?.try_iter()
     }
 
-    fn __repr__(&self) -> String {
-        format!("Context({:?})", self.view)
+    fn __repr__(&mut self) -> String {
+        format!("Context({:?})", self.view())
     }
 
     /// The value of a key, or a default.
@@ -213,19 +233,19 @@ impl RunContext {
     }
 
     /// The keys, in byte order.
-    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.view.root().keys().map(|key| &**key))
+    fn keys<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.view().root().keys().map(|key| &**key))
     }
 
     /// The values, in the order of the keys.
     fn values<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let keys: Vec<Arc<str>> = self.view.root().keys().cloned().collect();
+        let keys: Vec<Arc<str>> = self.view().root().keys().cloned().collect();
         keys.iter().map(|key| self.__getitem__(py, key)).collect()
     }
 
     /// Keys and values, in the order of the keys.
     fn items<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
-        let keys: Vec<Arc<str>> = self.view.root().keys().cloned().collect();
+        let keys: Vec<Arc<str>> = self.view().root().keys().cloned().collect();
         keys.iter().map(|key| Ok((key.to_string(), self.__getitem__(py, key)?))).collect()
     }
 
@@ -299,7 +319,7 @@ impl RunContext {
             }
         };
         self.change_at(py, &path, Change::Incr(by))?;
-        json_to_python(py, self.view.at(&path).unwrap_or(&Json::Null))
+        json_to_python(py, self.view().at(&path).unwrap_or(&Json::Null))
     }
 
     /// Appends to a list, `[]` if it is not there. Never a conflict with other crews that append.

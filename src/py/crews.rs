@@ -107,7 +107,7 @@ impl Members {
         if member.style == Style::Inline && !is_awaitable(answer.bind(py))? {
             return Ok(Started::Done(read(&mut member.reader, answer.bind(py), &given)));
         }
-        let step = match &self.steps {
+        let step = match &mut self.steps {
             Some(steps) => steps.take(answer.bind(py))?,
             None => Step::NotTaken,
         };

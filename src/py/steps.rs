@@ -10,7 +10,7 @@ use pyo3::{
     exceptions::{PyRuntimeError, PySystemExit},
     intern,
     prelude::*,
-    types::{IntoPyDict, PyIterator, PySendResult, PyTuple},
+    types::{IntoPyDict, PyList, PyTuple},
 };
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -27,7 +27,29 @@ pub(super) struct Steps {
     enter: Py<PyAny>,
     leave: Py<PyAny>,
     event_loop: Py<PyAny>,
+    count_weakrefs: Py<PyAny>,
+    stepper: Option<Stepper>,
+    run: Py<PyAny>,
+    /// A task that nobody looked at, for the next coroutine.
+    unseen: Option<Unseen>,
+}
+
+/// A task that nobody has but us.
+struct Unseen {
+    task: Py<PyAny>,
+    /// With its loop: what enters it and leaves it.
+    entered: Py<PyTuple>,
+}
+
+/// A generator that takes a coroutine and gives its answer, one after the other: to ask the
+/// coroutine itself is to catch its answer as an exception.
+#[derive(FromPyObject)]
+struct Stepper {
+    /// All the steps of a coroutine that waits.
+    steps: Py<PyAny>,
     send: Py<PyAny>,
+    /// Told that the coroutine waits; and what comes before an answer.
+    waits: Py<PyList>,
 }
 
 /// What became of a first step.
@@ -62,12 +84,19 @@ impl Steps {
         if parts.is_none() {
             return Ok(None);
         }
-        let (coroutine, new_task, task, copy_context, enter, leave, event_loop) =
-            parts.extract()?;
-        let send = wrap_pyfunction!(send, py)?.into_any().unbind();
-        let tasks = tasks.clone().unbind();
+        let (
+            new_task,
+            task,
+            enter,
+            leave,
+            event_loop,
+            count_weakrefs,
+            coroutine,
+            copy_context,
+            run,
+        ) = parts.extract()?;
         Ok(Some(Self {
-            tasks,
+            tasks: tasks.clone().unbind(),
             coroutine,
             new_task,
             task,
@@ -75,20 +104,31 @@ impl Steps {
             enter,
             leave,
             event_loop,
-            send,
+            count_weakrefs,
+            run,
+            stepper: None,
+            unseen: None,
         }))
     }
 
-    pub(super) fn take<'py>(&self, answer: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
+    pub(super) fn take<'py>(&mut self, answer: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
         let py = answer.py();
         if !answer.get_type().is(&self.coroutine) {
             return Ok(Step::NotTaken);
         }
-        let task = self.new_task.bind(py).call1((&self.task,))?;
+        let Unseen { task, entered } = match self.unseen.take() {
+            Some(unseen) => unseen,
+            None => self.make(py)?,
+        };
+        let (task, entered) = (task.into_bound(py), entered.into_bound(py));
+        let stepper = match self.stepper.take() {
+            Some(stepper) => stepper,
+            None => self.tasks.bind(py).call_method0(intern!(py, "stepper"))?.extract()?,
+        };
         let context = self.copy_context.bind(py).call0()?;
-        let (event_loop, leave) = (self.event_loop.bind(py), self.leave.bind(py));
-        if self.enter.bind(py).call1((event_loop, &task)).is_err() {
+        if self.enter.bind(py).call1(&entered).is_err() {
             // Within a task no other one can begin.
+            self.stepper = Some(stepper);
             return Ok(Step::NotTaken);
         }
         taken().push(Taken {
@@ -96,56 +136,75 @@ impl Steps {
             context: context.clone().unbind(),
             tasks: self.tasks.clone_ref(py),
         });
-        let sent = context.call_method1(intern!(py, "run"), (&self.send, answer));
+        let sent = self.run.bind(py).call1((&context, &stepper.send, answer));
         let over = taken().pop();
         drop(over);
-        leave.call1((event_loop, &task))?;
+        self.leave.bind(py).call1(&entered)?;
         // Nobody has it but us, and nobody looked at it: then nobody will.
         #[expect(deprecated, reason = "the way that is not is unsafe")]
-        let is_unseen = task.get_refcnt() == 1 && task.get_type().is(&self.task);
+        let is_unseen = task.get_refcnt() == 2 && task.get_type().is(&self.task);
         let came_to = match sent {
-            Ok(sent) => match sent.cast_exact::<Waits>() {
-                Ok(waits) => {
-                    let Waits { steps, waits_for } = waits.get();
-                    [("steps", steps.bind(py).as_any()), ("waits_for", waits_for.bind(py))]
+            Ok(sent) => match stepper.answer(&sent) {
+                Some(answer) => {
+                    self.stepper = Some(stepper);
+                    if is_unseen {
+                        // Who has a weak reference would find it again.
+                        let watched = self.count_weakrefs.bind(py).call1((&task,))?.is_truthy()?;
+                        self.unseen = (!watched)
+                            .then(|| Unseen { task: task.unbind(), entered: entered.unbind() });
+                        return Ok(Step::Over(answer));
+                    }
+                    [("answer", answer)].into_py_dict(py)?
+                }
+                None => {
+                    stepper.waits.bind(py).append(true)?;
+                    [("steps", stepper.steps.into_bound(py)), ("waits_for", sent)]
                         .into_py_dict(py)?
                 }
-                Err(_) if is_unseen => return Ok(Step::Over(sent)),
-                Err(_) => [("answer", sent)].into_py_dict(py)?,
             },
-            Err(error) if is_unseen => {
-                if !error.is_instance_of::<PySystemExit>(py) {
+            Err(error) => {
+                begin_at_coroutine(py, &error)?;
+                if !is_unseen {
+                    [("error", error)].into_py_dict(py)?
+                } else if error.is_instance_of::<PySystemExit>(py) {
+                    let exited = self.tasks.bind(py).call_method1(intern!(py, "exited"), (error,));
+                    return Err(PyErr::from_value(exited?));
+                } else {
                     return Err(error);
                 }
-                let exited = self.tasks.bind(py).call_method1(intern!(py, "exited"), (error,))?;
-                return Err(PyErr::from_value(exited));
             }
-            Err(error) => [("error", error)].into_py_dict(py)?,
         };
         let take_over = self.tasks.bind(py).getattr(intern!(py, "take_over"))?;
+        drop(entered);
         take_over.call((task, context, answer), Some(&came_to)).map(Step::Task)
     }
-}
 
-/// A coroutine that waits: its other steps, and what it waits for.
-#[pyclass(frozen, module = "live_crew._core")]
-struct Waits {
-    steps: Py<PyIterator>,
-    waits_for: Py<PyAny>,
-}
-
-/// Begins a coroutine. What it answers if it is done then; otherwise what it waits for.
-#[pyfunction]
-fn send<'py>(coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let py = coroutine.py();
-    let steps = coroutine.call_method0(intern!(py, "__await__"))?.cast_into::<PyIterator>()?;
-    match steps.send(py.None().bind(py))? {
-        PySendResult::Return(answer) => Ok(answer),
-        PySendResult::Next(waits_for) => {
-            let (steps, waits_for) = (steps.unbind(), waits_for.unbind());
-            Ok(Bound::new(py, Waits { steps, waits_for })?.into_any())
-        }
+    fn make(&self, py: Python<'_>) -> PyResult<Unseen> {
+        let task = self.new_task.bind(py).call1((&self.task,))?;
+        let entered = (self.event_loop.bind(py), &task).into_pyobject(py)?;
+        Ok(Unseen { task: task.unbind(), entered: entered.unbind() })
     }
+}
+
+impl Stepper {
+    /// What the coroutine answered, if that is what was sent back.
+    fn answer<'py>(&self, sent: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+        let sent = sent.cast_exact::<PyTuple>().ok()?;
+        let mark = sent.get_borrowed_item(0).ok()?;
+        if !mark.is(&self.waits) {
+            return None;
+        }
+        sent.get_item(1).ok()
+    }
+}
+
+/// Leaves the stepper out of a traceback.
+fn begin_at_coroutine(py: Python<'_>, error: &PyErr) -> PyResult<()> {
+    if let Some(traceback) = error.traceback(py) {
+        let next = traceback.getattr(intern!(py, "tb_next"))?;
+        error.set_traceback(py, next.cast_into().ok());
+    }
+    Ok(())
 }
 
 /// Who makes a task of what stands for one in a first step, and the context of that step.

@@ -12,6 +12,7 @@
 
 mod answer;
 mod emission;
+mod encode;
 mod event;
 mod event_error;
 mod header;

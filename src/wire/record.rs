@@ -3,9 +3,12 @@
 //! A body begins with its format; a format this version does not know is refused, never guessed.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::Header;
+use super::{
+    Header,
+    encode::{append, append_record, append_signed},
+};
 use crate::engine::{Record, State, Timestamp};
 
 /// The format this version writes.
@@ -58,8 +61,8 @@ pub fn write_records(records: &[(Timestamp, Record)], out: &mut Vec<u8>) {
     let mut last = 0;
     for (at, record) in records {
         // Instants grow by little; the difference takes a byte or two.
-        append(out, &(at.micros() - last));
-        append(out, record);
+        append_signed(out, at.micros() - last);
+        append_record(out, record);
         last = at.micros();
     }
 }
@@ -124,31 +127,6 @@ fn open<'a>(body: &'a [u8], what: &'static str) -> Result<(u8, &'a [u8]), Decode
         [FORMAT, sort, rest @ ..] => Ok((*sort, rest)),
         [found, _, ..] if *found > FORMAT => Err(DecodeError::NewerFormat { found: *found }),
         _ => Err(malformed(what, "it has no format")),
-    }
-}
-
-fn append(out: &mut Vec<u8>, value: &impl Serialize) {
-    postcard::serialize_with_flavor(value, End(out)).expect("plain data goes into a Vec");
-}
-
-/// The end of a vector. The one that comes with postcard takes bytes one by one.
-struct End<'a>(&'a mut Vec<u8>);
-
-impl postcard::ser_flavors::Flavor for End<'_> {
-    type Output = ();
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
     }
 }
 

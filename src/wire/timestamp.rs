@@ -117,15 +117,15 @@ pub fn write_timestamp(ts: Timestamp, out: &mut Vec<u8>) {
     let date = NaiveDate::from_epoch_days(days).expect("years 1 to 9999 are chrono's");
     let year = u32::try_from(date.year()).expect("years start at 1");
     let mut text = *b"0000-00-00T00:00:00.000000Z";
-    write_digits(year, &mut text[..4]);
-    write_digits(date.month(), &mut text[5..7]);
-    write_digits(date.day(), &mut text[8..10]);
-    write_digits(second / 3_600, &mut text[11..13]);
-    write_digits(second / 60 % 60, &mut text[14..16]);
-    write_digits(second % 60, &mut text[17..19]);
+    write_pairs([year / 100, year % 100], &mut text[..4]);
+    write_pairs([date.month()], &mut text[5..7]);
+    write_pairs([date.day()], &mut text[8..10]);
+    write_pairs([second / 3_600], &mut text[11..13]);
+    write_pairs([second / 60 % 60], &mut text[14..16]);
+    write_pairs([second % 60], &mut text[17..19]);
     let micros = small(ts.micros().rem_euclid(MICROS_PER_SECOND));
     if micros > 0 {
-        write_digits(micros, &mut text[20..26]);
+        write_pairs([micros / 10_000, micros / 100 % 100, micros % 100], &mut text[20..26]);
         out.extend_from_slice(&text);
     } else {
         out.extend_from_slice(&text[..19]);
@@ -137,11 +137,22 @@ fn small(number: i64) -> u32 {
     u32::try_from(number).expect("less than a day or a second")
 }
 
-/// Fills a field with the last digits of a number.
-fn write_digits(mut number: u32, field: &mut [u8]) {
-    for digit in field.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).expect("a digit is below 10");
-        number /= 10;
+/// Fills a field with numbers of two digits.
+fn write_pairs<const N: usize>(numbers: [u32; N], field: &mut [u8]) {
+    const PAIRS: [[u8; 2]; 100] = {
+        let (mut pairs, mut tens) = ([*b"00"; 100], 0);
+        while tens < 10 {
+            let mut ones = 0;
+            while ones < 10 {
+                pairs[tens * 10 + ones] = [b"0123456789"[tens], b"0123456789"[ones]];
+                ones += 1;
+            }
+            tens += 1;
+        }
+        pairs
+    };
+    for (pair, number) in field.chunks_exact_mut(2).zip(numbers) {
+        pair.copy_from_slice(&PAIRS[number as usize]);
     }
 }
 

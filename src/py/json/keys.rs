@@ -1,10 +1,10 @@
 //! What comes again and again, made once: object keys, short texts, objects with the same keys.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use pyo3::{prelude::*, types::PyString};
 
-use super::shape::{Shape, Shapes};
+use super::shape::Shapes;
 
 const SLOTS: usize = 1024;
 /// Longer keys are data more often than names.
@@ -87,12 +87,7 @@ impl Keys {
         object
     }
 
-    /// What an object that begins with this key looked like, more than once.
-    pub fn shape(&self, first: &Bound<'_, PyString>) -> Option<Arc<Shape>> {
-        self.0.as_ref()?.shapes.get(first)
-    }
-
-    /// The shapes, to take note of one.
+    /// The shapes, to take one or take note of one.
     pub fn shapes(&mut self) -> Option<&mut Shapes> {
         self.0.as_mut().map(|known| &mut known.shapes)
     }

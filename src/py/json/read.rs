@@ -137,10 +137,23 @@ impl<'a, 'py> Reader<'a, 'py> {
         if self.take(b'}') {
             return Ok(PyDict::new(py).into_any());
         }
-        let first = self.key()?;
+        let rest = &self.text.as_bytes()[self.at..];
+        let shape = self.keys.shapes().and_then(|shapes| shapes.take_latest(rest));
+        let (first, shape) = if let Some(shape) = shape {
+            self.at += shape.members[0].own_key().len();
+            (shape.members[0].key.bind(py).clone(), Some(shape))
+        } else {
+            let first = self.key()?;
+            let shape = self.keys.shapes().and_then(|shapes| shapes.take(&first));
+            (first, shape)
+        };
         let mut key_mark = mark(0, &first);
-        let (dict, mut is_new) = if let Some(shape) = self.keys.shape(&first) {
-            self.members_of(&shape)?
+        let (dict, mut is_new) = if let Some(mut shape) = shape {
+            let members = self.members_of(&mut shape)?;
+            if let Some(shapes) = self.keys.shapes() {
+                shapes.put(&first, shape);
+            }
+            members
         } else {
             let dict = PyDict::new(py);
             dict.set_item(&first, self.value()?)?;
@@ -162,21 +175,28 @@ impl<'a, 'py> Reader<'a, 'py> {
 
     /// The members of an object as far as they are those of a shape, behind the first key; whether
     /// there are others.
-    fn members_of(&mut self, shape: &Shape) -> Result<(Bound<'py, PyDict>, bool), Stop> {
-        let dict = shape.dict(self.py)?;
-        for (nth, member) in shape.members.iter().enumerate() {
-            if nth > 0 {
-                // With the comma, which stays there for whoever reads the others.
-                let rest = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
-                if self.peek() != b',' || !rest.starts_with(member.text.as_bytes()) {
-                    shape.cut(&dict, nth)?;
-                    return Ok((dict, true));
+    fn members_of(&mut self, shape: &mut Shape) -> Result<(Bound<'py, PyDict>, bool), Stop> {
+        let mut others: SmallVec<[(usize, Bound<'py, PyAny>); 4]> = SmallVec::new();
+        let mut nth = 0;
+        while let Some(member) = shape.members.get(nth) {
+            let rest = &self.text.as_bytes()[self.at..];
+            let same = if nth == 0 { member.same_value(rest) } else { member.same(rest) };
+            if let Some(length) = same {
+                self.at += length;
+            } else {
+                if nth > 0 {
+                    // The comma stays there for whoever reads the others.
+                    let Some(length) = member.same_key(rest) else { break };
+                    self.at += length;
                 }
-                self.at += 1 + member.text.len();
+                let start = self.at;
+                let value = self.value()?;
+                let text = &self.text.as_bytes()[start..self.at];
+                others.extend(shape.keep(nth, text, value)?.map(|value| (nth, value)));
             }
-            dict.set_item(&member.key, self.value()?)?;
+            nth += 1;
         }
-        Ok((dict, false))
+        Ok((shape.dict(self.py, nth, others)?, nth < shape.members.len()))
     }
 
     /// A key and its colon.

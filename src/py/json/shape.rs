@@ -1,7 +1,6 @@
 //! Objects that have the same keys again and again: the next key is known before it is read, and
-//! their dicts are copied from one that has grown already.
-
-use std::sync::Arc;
+//! their dicts are copied from one that has grown already. It holds the values of the last object:
+//! states, plans and names of cities are the same more often than not, and need not be read again.
 
 use pyo3::{
     prelude::*,
@@ -13,69 +12,140 @@ use crate::json::write_string;
 const SLOTS: usize = 64;
 /// Larger objects are data more often than records.
 const MOST_MEMBERS: usize = 32;
+/// Longer values hardly ever come again.
+const LONGEST_VALUE: usize = 48;
 
-/// The keys of an object, in order.
+/// The keys of an object, in order, and the values that the last one had.
 pub struct Shape {
     pub members: Vec<Member>,
-    /// A dict with just these keys.
-    empty: Py<PyDict>,
+    /// Nobody else ever has it. What can be changed is not in it.
+    last: Py<PyDict>,
 }
 
 pub struct Member {
-    /// `"key":`, as canonical text has it.
-    pub text: Box<str>,
+    /// `,"key":` as canonical text has it, and the value behind it that is in the dict, if one is.
+    text: Vec<u8>,
+    /// Where the value begins.
+    value: usize,
     pub key: Py<PyString>,
 }
 
 /// The shapes seen last, found by their first key.
-pub struct Shapes([Slot; SLOTS]);
+pub struct Shapes {
+    slots: [Slot; SLOTS],
+    /// Where the last one is.
+    latest: usize,
+}
 
 struct Slot {
     /// What the last object was like: only one that comes twice is worth a shape.
     seen: usize,
-    shape: Option<Arc<Shape>>,
+    shape: Option<Box<Shape>>,
+}
+
+impl Member {
+    /// How long comma, key and value are at the start of `text`, if they are the last ones.
+    pub fn same(&self, text: &[u8]) -> Option<usize> {
+        self.ends(text, &self.text)
+    }
+
+    /// The same of a value whose key is read.
+    pub fn same_value(&self, text: &[u8]) -> Option<usize> {
+        self.ends(text, &self.text[self.value..])
+    }
+
+    fn ends(&self, text: &[u8], last: &[u8]) -> Option<usize> {
+        let is_known = self.text.len() > self.value && text.starts_with(last);
+        // A number may go on where the last one ended.
+        let ends = matches!(text.get(last.len()), Some(b',' | b'}'));
+        (is_known && ends).then_some(last.len())
+    }
+
+    /// Key and colon.
+    pub fn own_key(&self) -> &[u8] {
+        &self.text[1..self.value]
+    }
+
+    /// How long comma and key are at the start of `text`.
+    pub fn same_key(&self, text: &[u8]) -> Option<usize> {
+        text.starts_with(&self.text[..self.value]).then_some(self.value)
+    }
 }
 
 impl Shape {
     fn of(dict: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let (empty, mut members) = (PyDict::new(dict.py()), Vec::with_capacity(dict.len()));
+        let (last, mut members) = (PyDict::new(dict.py()), Vec::with_capacity(dict.len()));
         for key in dict.keys() {
             let key = key.cast_into::<PyString>()?;
-            empty.set_item(&key, dict.py().None())?;
-            let mut text = Vec::new();
+            last.set_item(&key, dict.py().None())?;
+            let mut text = vec![b','];
             write_string(&key.to_cow()?, &mut text);
             text.push(b':');
-            let text = String::from_utf8(text).expect("JSON is UTF-8").into();
-            members.push(Member { text, key: key.unbind() });
+            members.push(Member { value: text.len(), text, key: key.unbind() });
         }
-        Ok(Self { members, empty: empty.unbind() })
+        Ok(Self { members, last: last.unbind() })
     }
 
-    /// A dict that has these keys already.
-    pub fn dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.empty.bind(py).copy()
+    /// Keeps the value of a member, if it cannot be changed and is short; else gives it back.
+    pub fn keep<'py>(
+        &mut self,
+        nth: usize,
+        text: &[u8],
+        value: Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let member = &mut self.members[nth];
+        member.text.truncate(member.value);
+        if text.len() > LONGEST_VALUE || matches!(text.first(), Some(b'{' | b'[')) {
+            return Ok(Some(value));
+        }
+        self.last.bind(value.py()).set_item(&member.key, value)?;
+        member.text.extend_from_slice(text);
+        Ok(None)
     }
 
-    /// Takes out of such a dict what is not in the object after all: all but the first members.
-    pub fn cut(&self, dict: &Bound<'_, PyDict>, first: usize) -> PyResult<()> {
-        self.members[first..].iter().try_for_each(|member| dict.del_item(&member.key))
+    /// A dict with the first members: the values that are kept, and others by their place.
+    pub fn dict<'py>(
+        &self,
+        py: Python<'py>,
+        first: usize,
+        others: impl IntoIterator<Item = (usize, Bound<'py, PyAny>)>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let dict = self.last.bind(py).copy()?;
+        for (nth, value) in others {
+            dict.set_item(&self.members[nth].key, value)?;
+        }
+        self.members[first..].iter().try_for_each(|member| dict.del_item(&member.key))?;
+        Ok(dict)
     }
 }
 
 impl Shapes {
-    pub const NONE: Self = Self([const { Slot { seen: 0, shape: None } }; SLOTS]);
+    pub const NONE: Self =
+        Self { slots: [const { Slot { seen: 0, shape: None } }; SLOTS], latest: 0 };
 
-    pub fn get(&self, first: &Bound<'_, PyString>) -> Option<Arc<Shape>> {
-        let shape = self.0[place(first)].shape.as_ref()?;
-        shape.members[0].key.is(first).then(|| Arc::clone(shape))
+    /// Takes out what the last object looked like, if a text behind a bracket begins as that did.
+    pub fn take_latest(&mut self, text: &[u8]) -> Option<Box<Shape>> {
+        let begins = |shape: &mut Box<Shape>| text.starts_with(shape.members[0].own_key());
+        self.slots[self.latest].shape.take_if(begins)
+    }
+
+    /// Takes out what objects with this first key look like.
+    pub fn take(&mut self, first: &Bound<'_, PyString>) -> Option<Box<Shape>> {
+        self.slots[place(first)].shape.take_if(|shape| shape.members[0].key.is(first))
+    }
+
+    /// Puts back what was taken.
+    pub fn put(&mut self, first: &Bound<'_, PyString>, shape: Box<Shape>) {
+        self.latest = place(first);
+        self.slots[self.latest].shape = Some(shape);
     }
 
     /// Takes note of an object that was read without a shape, or against its shape. `mark` is made
     /// of its keys by [`mark`].
     pub fn note(&mut self, dict: &Bound<'_, PyDict>, first: &Bound<'_, PyString>, mark: usize) {
-        let slot = &mut self.0[place(first)];
+        let slot = &mut self.slots[place(first)];
         if std::mem::replace(&mut slot.seen, mark) == mark && dict.len() <= MOST_MEMBERS {
-            slot.shape = Shape::of(dict).ok().map(Arc::new);
+            slot.shape = Shape::of(dict).ok().map(Box::new);
         }
     }
 }

@@ -91,6 +91,18 @@ def test_objects_with_the_same_keys_have_dicts_of_their_own() -> None:
         assert event(payload).payload == payload
 
 
+@given(
+    st.lists(
+        SCALARS | st.sampled_from([1, 12, "1", "1,", 1.5, 1.25, [], [1], {}, None]), min_size=1
+    )
+)
+def test_members_are_what_they_are_whatever_they_were_last(values: list[Any]) -> None:
+    for last in values:
+        for value in (last, *values):
+            got = event({"at": 0, "of": value, "then": last}).payload
+            assert same(got, {"at": 0, "of": value, "then": last})
+
+
 @given(VALUES)
 def test_the_text_is_valid_and_ordered_by_the_bytes_of_its_keys(value: Any) -> None:
     def ordered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -269,6 +269,43 @@ def test_x4_a_write_that_is_not_granted_fails_the_run():
     assert [error.reason for error in result.errors] == ["ctx_access"]
 
 
+@pytest.mark.parametrize(
+    ("look", "seen"),
+    [
+        (repr, 'Context({"a":1,"b":2})'),
+        (len, 2),
+        (list, ["a", "b"]),
+        (lambda ctx: ctx["b"], 2),
+        (lambda ctx: "b" in ctx, True),
+        (lambda ctx: ctx.incr("b"), 3),
+    ],
+)
+def test_what_a_run_wrote_is_there_however_it_looks(look, seen):
+    looked = []
+
+    def crew(event, ctx):
+        ctx["a"] = 1
+        del ctx["gone"]
+        ctx["b"] = 2
+        looked.append(look(ctx))
+        ctx["b"] = 0
+        ctx.incr("b")
+
+    assert context(put(gone=0), crew) == {"a": 1, "b": 1}
+    assert looked == [seen]
+
+
+def test_what_a_run_wrote_is_read_after_it():
+    kept = []
+
+    def crew(event, ctx):
+        ctx["a"] = 1
+        kept.append(ctx)
+
+    context(crew)
+    assert dict(kept[0]) == {"a": 1}
+
+
 def test_a_context_is_over_when_its_run_is():
     kept = []
     context(lambda event, ctx: kept.append(ctx))

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -233,6 +234,18 @@ async def test_nobody_finds_what_another_handler_hung_on_its_task():
     await two_ticks(hang).run_async()
     assert found == [None, None]
     assert not hung
+
+
+async def test_the_traceback_of_a_handler_that_does_not_wait_begins_in_it():
+    @event_handler("tick")
+    async def fail(event):
+        raise ValueError(event.payload)
+
+    result = await two_ticks(fail).run_async()
+    for error in result.errors:
+        assert error.__cause__ is not None
+        frames = traceback.extract_tb(error.__cause__.__traceback__)
+        assert [frame.name for frame in frames] == ["fail"]
 
 
 @pytest.mark.parametrize("then", ["waits", "sleeps", "returns", "raises"])
