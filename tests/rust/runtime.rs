@@ -5,6 +5,7 @@ mod delivery;
 mod flood;
 mod journal;
 mod recovery;
+mod slow;
 mod stopping;
 mod torn;
 
