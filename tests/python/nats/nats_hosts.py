@@ -79,8 +79,9 @@ class Outside:
     async def _all(self):
         subject = f"live.{self.stream}.actions"
         while True:
-            # A cluster that lost a server may give a reader to that one.
-            with suppress(nats.errors.TimeoutError):
+            # A cluster that lost a server may give a reader to that one; one that has just made its
+            # streams may not find them yet.
+            with suppress(nats.errors.TimeoutError, nats.js.errors.NotFoundError):
                 stream = self.connection.jetstream(timeout=2)
                 return await stream.subscribe(subject, ordered_consumer=True)
 
