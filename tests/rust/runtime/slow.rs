@@ -65,13 +65,13 @@ async fn j1_events_are_taken_in_while_a_write_is_under_way_and_nothing_is_said_b
     let run = runtime.run(&mut source, &switch);
     let watch = async {
         // One batch is being written; of the four behind it, the last slice is not over.
-        while runs.load(Ordering::Relaxed) < 45 {
+        while runs.load(Ordering::Relaxed) < 49 {
             tokio::task::yield_now().await;
         }
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(runs.load(Ordering::Relaxed), 45, "no more is taken in than can be written");
+        assert_eq!(runs.load(Ordering::Relaxed), 49, "no more is taken in than can be written");
         assert!(sink.take().is_empty(), "nothing is said that is not durable");
         gate.add_permits(Semaphore::MAX_PERMITS);
     };
