@@ -43,7 +43,8 @@ pub trait Crews: Send {
     /// Waits for the next run to come back. Dropping the future loses nothing.
     fn next_back(&mut self) -> impl Future<Output = Back> + Send;
 
-    /// Called between two rounds of the loop. Crews that run on the thread of the loop let others
+    /// Called between two rounds of the loop, for the first time when runs that were under way
+    /// before are handed over. Crews that run on the thread of the loop let others
     /// have it here, if they held it for long.
     fn breathe(&mut self) -> impl Future<Output = ()> + Send {
         std::future::ready(())

@@ -182,6 +182,13 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             self.run_immediate(ix, now);
         }
         self.settle(source).await?;
+        // Runs that were under way are handed over before anything else happens: whoever does them
+        // may have to look whether they were answered meanwhile.
+        while let Some(mut writing) = self.writing.take() {
+            let written = writing.written().await;
+            self.finish(source, writing, written).await?;
+            self.settle(source).await?;
+        }
         loop {
             self.crews.breathe().await;
             if stop.is_some()

@@ -23,7 +23,7 @@ fn ticks(count: i64) -> Vec<(&'static str, Event)> {
 }
 
 /// Runs until the first job is handed over, then aborts.
-async fn abort_at_first_job(store: impl Store, source: &mut impl Source) -> MemorySink {
+pub(super) async fn abort_at_first_job(store: impl Store, source: &mut impl Source) -> MemorySink {
     let sink = MemorySink::default();
     let (crews, hand) = by_hand();
     let mut runtime = open(&echo_plan(), store, &sink, crews).await;

@@ -1,19 +1,23 @@
 //! A journal that takes its time.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
 use live_crew::{
-    engine::{Event, Job, Outcome, Pace, StreamId},
-    runtime::{Ending, Inline, Options, StopSwitch},
+    engine::{CrewIx, Event, Job, Outcome, Pace, RunId, StreamId},
+    runtime::{Back, Crews, Ending, Inline, Options, Started, Stop, StopSwitch},
     store::{Frame, Mark, MemoryStore, Store, StoreError},
     transport::memory::MemorySink,
 };
 use tokio::sync::Semaphore;
 
-use super::{actions, echo, echo_plan, open, open_with, recovery::Again, run_through};
+use super::{
+    actions, echo, echo_plan, open, open_with,
+    recovery::{Again, abort_at_first_job},
+    run_through,
+};
 use crate::support::{
     as_the_store_inside,
     build::{event, stream},
@@ -79,4 +83,56 @@ async fn j1_events_are_taken_in_while_a_write_is_under_way_and_nothing_is_said_b
     assert_eq!(ending.unwrap(), Ending::Finished);
     assert_eq!(runtime.digest(&stream("s")), whole.digest(&stream("s")));
     assert_eq!(actions(&sink.take()), actions(&told.take()));
+}
+
+/// Crews that never answer, and note what happens.
+struct Noting(Arc<Mutex<Vec<&'static str>>>);
+
+impl Crews for Noting {
+    fn is_immediate(&self, _crew: CrewIx) -> bool {
+        false
+    }
+
+    fn start(&mut self, _stream: &StreamId, _job: Job) -> Started {
+        self.0.lock().unwrap().push("start");
+        Started::Later
+    }
+
+    fn cancel(&mut self, _stream: &StreamId, _run: RunId, _attempt: u32) {}
+
+    async fn next_back(&mut self) -> Back {
+        std::future::pending().await
+    }
+
+    async fn breathe(&mut self) {
+        self.0.lock().unwrap().push("breath");
+    }
+}
+
+#[tokio::test]
+async fn j3_runs_that_were_under_way_are_handed_over_before_anything_else_however_slow_the_store() {
+    let events: Vec<(&'static str, Event)> =
+        (0..20).map(|n| ("s", event(n * 100, "tick", n.to_string()))).collect();
+    let store = MemoryStore::new();
+    abort_at_first_job(store.clone(), &mut Again::new(events.clone())).await;
+
+    let slow = Slow { store, gate: Arc::new(Semaphore::new(0)) };
+    let (gate, noted) = (Arc::clone(&slow.gate), Arc::default());
+    let crews = Noting(Arc::clone(&noted));
+    let mut runtime = open(&echo_plan(), slow, &MemorySink::default(), crews).await;
+    let (mut source, switch) = (Again::new(events), StopSwitch::new());
+    let run = runtime.run(&mut source, &switch);
+    let watch = async {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(Semaphore::MAX_PERMITS);
+        while !noted.lock().unwrap().contains(&"start") {
+            tokio::task::yield_now().await;
+        }
+        switch.stop(Stop::Abort);
+    };
+    let (ending, ()) = tokio::join!(run, watch);
+    assert_eq!(ending.unwrap(), Ending::Aborted);
+    assert_eq!(noted.lock().unwrap()[0], "start");
 }
