@@ -6,6 +6,7 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::iter};
 use serde::Deserialize;
+use tokio::task::unconstrained;
 
 use super::{Connection, NatsError};
 
@@ -71,7 +72,9 @@ pub(crate) async fn store_each(
         guard(&mut headers, Some(fence));
         ask(nats, message.subject, headers, message.payload)
     };
-    iter(messages).map(ask).buffered(WINDOW).collect().await
+    // A task that has done much is made to wait by tokio, in the middle of sending: the message it
+    // was at would be stored behind those after it.
+    unconstrained(iter(messages).map(ask).buffered(WINDOW).collect()).await
 }
 
 /// Stores the messages in one stream, all or none, if the fence holds; gives their sequences.
