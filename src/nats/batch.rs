@@ -6,9 +6,13 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::iter};
 use serde::Deserialize;
+use tokio::task::unconstrained;
 
 use super::{Connection, NatsError};
 
+/// What the last sequence of a subject must be; of the message's own, or of another one.
+const SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
+const OF_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 /// The most messages of one batch: a server takes 1 000, and one may go before them.
 pub(crate) const MAX_BATCH: usize = 999;
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,7 +72,9 @@ pub(crate) async fn store_each(
         guard(&mut headers, Some(fence));
         ask(nats, message.subject, headers, message.payload)
     };
-    iter(messages).map(ask).buffered(WINDOW).collect().await
+    // A task that has done much is made to wait by tokio, in the middle of sending: the message it
+    // was at would be stored behind those after it.
+    unconstrained(iter(messages).map(ask).buffered(WINDOW).collect()).await
 }
 
 /// Stores the messages in one stream, all or none, if the fence holds; gives their sequences.
@@ -143,16 +149,33 @@ fn headers(message: &Message, stream: &str) -> HeaderMap {
         headers.insert("Nats-Msg-Id", id.as_str());
     }
     if let Some(after) = message.after {
-        headers.insert("Nats-Expected-Last-Subject-Sequence", after.to_string());
+        headers.insert(SEQUENCE, after.to_string());
     }
     headers
 }
 
 pub(super) fn guard(headers: &mut HeaderMap, fence: Option<&Fence>) {
     if let Some(fence) = fence {
-        headers.insert("Nats-Expected-Last-Subject-Sequence", fence.last.to_string());
-        headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", fence.subject.as_str());
+        headers.insert(SEQUENCE, fence.last.to_string());
+        headers.insert(OF_SUBJECT, fence.subject.as_str());
     }
+}
+
+/// Servers of the first releases of 2.11 take a header for another one that begins the same: where
+/// the subject of a fence stands before its sequence, they see no fence. A map of headers has an
+/// order by chance, so it is made anew until the sequence comes first.
+fn sequence_first(mut headers: HeaderMap) -> HeaderMap {
+    let place =
+        |headers: &HeaderMap, of: &str| headers.iter().position(|(name, _)| name.to_string() == of);
+    while let Some(subject) = place(&headers, OF_SUBJECT)
+        && place(&headers, SEQUENCE) > Some(subject)
+    {
+        let each = headers
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())));
+        headers = each.collect();
+    }
+    headers
 }
 
 /// Publishes one message and waits for what JetStream says of it.
@@ -162,6 +185,7 @@ async fn ask(
     headers: HeaderMap,
     payload: Bytes,
 ) -> Result<Receipt, NatsError> {
+    let headers = if nats.has_batches() { headers } else { sequence_first(headers) };
     let doing = format!("a message on `{subject}`");
     let asked = nats.client().request_with_headers(subject, headers, payload);
     let answer = match tokio::time::timeout(TIMEOUT, asked).await {
@@ -176,4 +200,24 @@ async fn ask(
         return Err(NatsError::refused(doing, &error));
     }
     Ok(reply.receipt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sequence_of_a_fence_stands_before_its_subject() {
+        let fence = Fence { subject: "live.a.term".to_owned(), last: 7 };
+        for _ in 0..100 {
+            let mut headers = HeaderMap::new();
+            headers.insert("Nats-Msg-Id", "a/1");
+            guard(&mut headers, Some(&fence));
+            let names = sequence_first(headers);
+            let names: Vec<_> = names.iter().map(|(name, _)| name.to_string()).collect();
+            let place = |of| names.iter().position(|name| name == of);
+            assert_eq!(names.len(), 3);
+            assert!(place(SEQUENCE) < place(OF_SUBJECT), "{names:?}");
+        }
+    }
 }
