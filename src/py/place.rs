@@ -55,6 +55,10 @@ impl Place {
     pub(super) async fn connect(&self) -> Result<Connection, NatsError> {
         let make = async || {
             let nats = Connection::open(&self.address).await?;
+            // Who only does runs needs no other stream, and may not be allowed to make any.
+            if !self.schedules && crate::nats::stream(&nats, Layout::RUNS).await.is_ok() {
+                return Ok(nats);
+            }
             let made = self.layout.ensure(&nats).await;
             // Of what is not allowed there is no answer, but word of it.
             made.map_err(|error| match (nats.denied(), &error) {

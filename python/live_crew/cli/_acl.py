@@ -81,9 +81,11 @@ _Part = tuple[str, str, Iterable[str], Iterable[str]]
 
 
 def _parts(crews: Iterable[str]) -> Iterator[_Part]:
-    yield "scheduler", "decides, and keeps all that is kept", _scheduler(), ()
+    beats = "live.*.heartbeats"  # every host says when a stream is silent
+    yield "scheduler", "decides, and keeps all that is kept", _scheduler(), [beats]
     for crew in sorted(crews):
-        yield f"runner-{crew}", f"takes runs of `{crew}`, and answers them", _runner(crew), ()
+        hear = [f"live.*.slice.*.{crew}.cancel", beats]
+        yield f"runner-{crew}", f"takes runs of `{crew}`, and answers them", _runner(crew), hear
     yield "producer", "sends events", ["live.*.events"], ()
     read = (f"live.*.{what}" for what in ("actions", "errors", "late", "heartbeats"))
     yield "reader", "reads actions, what went wrong, and the context", _reader(), read
@@ -94,7 +96,7 @@ def _scheduler() -> Iterator[str]:
     for what in ("journal", "snapshots", "actions", "errors", "late", "dlq", "heartbeats"):
         yield f"live.*.{what}"
     yield from ("live.shard.*.term", "live.shard.*.mark", "live.*.term", "live.*.mark")
-    yield from ("live.*.slice.*.*.ready", "live.*.slice.*.*.done")
+    yield from (f"live.*.slice.*.*.{what}" for what in ("ready", "done", "cancel"))
     yield from (f"$KV.{bucket}.>" for bucket in _BUCKETS)
     # Not DELETE: no mistake of live-crew removes a stream.
     for stream in (*_STREAMS, *(f"KV_{bucket}" for bucket in _BUCKETS)):
@@ -110,6 +112,7 @@ def _scheduler() -> Iterator[str]:
 
 def _runner(crew: str) -> Iterator[str]:
     consumer = f"LIVE_RUNS.run-{crew}"
+    yield "$JS.API.STREAM.INFO.LIVE_RUNS"
     # With the filter in the subject, for a consumer that may take any other is one of all crews.
     yield f"$JS.API.CONSUMER.CREATE.{consumer}.live.*.slice.*.{crew}.ready"
     yield f"$JS.API.CONSUMER.INFO.{consumer}"

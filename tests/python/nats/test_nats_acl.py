@@ -2,11 +2,15 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
+from nats_hosts import Outside, config_of, live
 from nats_parts import Client
 from typer.testing import CliRunner
 
+import nats
+from live_crew import Orchestrator
 from live_crew._core import check_server
 from live_crew.cli.app import app
 
@@ -104,8 +108,8 @@ class TestUsers:
         for user, password in sign_in.passwords.items():
             address = {"url": [sign_in.url], "user": user, "password": password}
             found = check_server(address)
-            may_look = user == "scheduler"
-            assert len(found["streams"]) == (len(STREAMS) if may_look else user == "reader")
+            seen = {"scheduler": len(STREAMS), "producer": 0}.get(user, 1)
+            assert len(found["streams"]) == seen, user
 
     def test_a_runner_takes_the_runs_of_its_crew_and_answers_them(self, sign_in):
         scheduler, alpha = sign_in("scheduler"), sign_in("runner-alpha")
@@ -243,3 +247,44 @@ class TestUsers:
             assert not scheduler.may_publish(f"$JS.API.STREAM.DELETE.{stream}")
         assert not scheduler.may_publish("$JS.API.STREAM.CREATE.OTHER")
         assert not scheduler.may_listen("live.>")
+
+
+async def alpha(event):
+    return {"kind": "alpha", "payload": event.payload["n"]}
+
+
+async def beta(event):
+    return {"kind": "beta", "payload": event.payload["n"]}
+
+
+async def test_hosts_that_sign_in_as_these_users_do_their_part(acl, start_nats):
+    made = json.loads(acl("--json").stdout)
+    server = start_nats(made["accounts"])
+    passwords = {user["name"]: user["password"] for user in made["users"]}
+
+    def host(user, role):
+        signs_in = {"role": role, "user": user, "password": passwords[user]}
+        made = Orchestrator(config=config_of(server, transport=signs_in))
+        for handler in (alpha, beta):
+            made.register_handler(handler, "goal")
+        return made
+
+    def outside(user):
+        inbox = f"_INBOX_{user}".encode()
+        return nats.connect(server.url, user=user, password=passwords[user], inbox_prefix=inbox)
+
+    scheduler = host("scheduler", "scheduler")
+    runners = [host(f"runner-{crew}", "runner") for crew in ("alpha", "beta")]
+    await scheduler.start()
+    try:
+        async with live(runners[0], "s", {"alpha"}), live(runners[1], "s", {"beta"}):
+            reader, producer = await outside("reader"), await outside("producer")
+            actions = await reader.subscribe("live.s.actions")
+            await reader.flush()
+            await Outside(producer, "s").goals(*range(5))
+            heard = [json.loads((await actions.next_msg(timeout=60)).data) for _ in range(10)]
+            assert Counter(one["kind"] for one in heard) == {"alpha": 5, "beta": 5}
+            await producer.close()
+            await reader.close()
+    finally:
+        await scheduler.stop()
