@@ -168,9 +168,9 @@ class Tasks:
             return None
         from asyncio.tasks import _enter_task, _leave_task
 
-        new, copy = asyncio.Task.__new__, contextvars.copy_context
-        entered = (_enter_task, _leave_task, self._loop)
-        return (types.CoroutineType, new, FirstStep, copy, *entered, weakref.getweakrefcount)
+        tasks = (asyncio.Task.__new__, FirstStep, _enter_task, _leave_task, self._loop)
+        contexts = (contextvars.copy_context, contextvars.Context.run)
+        return (*tasks, weakref.getweakrefcount, types.CoroutineType, *contexts)
 
     def stepper(self) -> _Stepper:
         """What sends coroutines their first step."""

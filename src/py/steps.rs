@@ -29,8 +29,16 @@ pub(super) struct Steps {
     event_loop: Py<PyAny>,
     count_weakrefs: Py<PyAny>,
     stepper: Option<Stepper>,
+    run: Py<PyAny>,
     /// A task that nobody looked at, for the next coroutine.
-    unseen: Option<Py<PyAny>>,
+    unseen: Option<Unseen>,
+}
+
+/// A task that nobody has but us.
+struct Unseen {
+    task: Py<PyAny>,
+    /// With its loop: what enters it and leaves it.
+    entered: Py<PyTuple>,
 }
 
 /// A generator that takes a coroutine and gives its answer, one after the other: to ask the
@@ -76,8 +84,17 @@ impl Steps {
         if parts.is_none() {
             return Ok(None);
         }
-        let (coroutine, new_task, task, copy_context, enter, leave, event_loop, count_weakrefs) =
-            parts.extract()?;
+        let (
+            new_task,
+            task,
+            enter,
+            leave,
+            event_loop,
+            count_weakrefs,
+            coroutine,
+            copy_context,
+            run,
+        ) = parts.extract()?;
         Ok(Some(Self {
             tasks: tasks.clone().unbind(),
             coroutine,
@@ -88,6 +105,7 @@ impl Steps {
             leave,
             event_loop,
             count_weakrefs,
+            run,
             stepper: None,
             unseen: None,
         }))
@@ -98,18 +116,19 @@ impl Steps {
         if !answer.get_type().is(&self.coroutine) {
             return Ok(Step::NotTaken);
         }
-        let task = match self.unseen.take() {
-            Some(task) => task.into_bound(py),
-            None => self.new_task.bind(py).call1((&self.task,))?,
+        let Unseen { task, entered } = match self.unseen.take() {
+            Some(unseen) => unseen,
+            None => self.make(py)?,
         };
+        let (task, entered) = (task.into_bound(py), entered.into_bound(py));
         let stepper = match self.stepper.take() {
             Some(stepper) => stepper,
             None => self.tasks.bind(py).call_method0(intern!(py, "stepper"))?.extract()?,
         };
         let context = self.copy_context.bind(py).call0()?;
-        let (event_loop, leave) = (self.event_loop.bind(py), self.leave.bind(py));
-        if self.enter.bind(py).call1((event_loop, &task)).is_err() {
+        if self.enter.bind(py).call1(&entered).is_err() {
             // Within a task no other one can begin.
+            self.stepper = Some(stepper);
             return Ok(Step::NotTaken);
         }
         taken().push(Taken {
@@ -117,29 +136,31 @@ impl Steps {
             context: context.clone().unbind(),
             tasks: self.tasks.clone_ref(py),
         });
-        let sent = context.call_method1(intern!(py, "run"), (&stepper.send, answer));
+        let sent = self.run.bind(py).call1((&context, &stepper.send, answer));
         let over = taken().pop();
         drop(over);
-        leave.call1((event_loop, &task))?;
+        self.leave.bind(py).call1(&entered)?;
         // Nobody has it but us, and nobody looked at it: then nobody will.
         #[expect(deprecated, reason = "the way that is not is unsafe")]
-        let is_unseen = task.get_refcnt() == 1 && task.get_type().is(&self.task);
+        let is_unseen = task.get_refcnt() == 2 && task.get_type().is(&self.task);
         let came_to = match sent {
-            Ok(sent) => match stepper.answer(&sent) {
-                Some(answer) => {
+            Ok(sent) => {
+                if let Some(answer) = stepper.answer(&sent) {
                     self.stepper = Some(stepper);
                     if is_unseen {
-                        self.unseen = self.unless_watched(task)?;
+                        // Who has a weak reference would find it again.
+                        let watched = self.count_weakrefs.bind(py).call1((&task,))?.is_truthy()?;
+                        self.unseen = (!watched)
+                            .then(|| Unseen { task: task.unbind(), entered: entered.unbind() });
                         return Ok(Step::Over(answer));
                     }
                     [("answer", answer)].into_py_dict(py)?
-                }
-                None => {
+                } else {
                     stepper.waits.bind(py).append(true)?;
                     [("steps", stepper.steps.into_bound(py)), ("waits_for", sent)]
                         .into_py_dict(py)?
                 }
-            },
+            }
             Err(error) => {
                 begin_at_coroutine(py, &error)?;
                 if !is_unseen {
@@ -153,13 +174,14 @@ impl Steps {
             }
         };
         let take_over = self.tasks.bind(py).getattr(intern!(py, "take_over"))?;
+        drop(entered);
         take_over.call((task, context, answer), Some(&came_to)).map(Step::Task)
     }
 
-    /// The task, if it is not found by a weak reference, which would find it again.
-    fn unless_watched(&self, task: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
-        let count: usize = self.count_weakrefs.bind(task.py()).call1((&task,))?.extract()?;
-        Ok((count == 0).then(|| task.unbind()))
+    fn make(&self, py: Python<'_>) -> PyResult<Unseen> {
+        let task = self.new_task.bind(py).call1((&self.task,))?;
+        let entered = (self.event_loop.bind(py), &task).into_pyobject(py)?;
+        Ok(Unseen { task: task.unbind(), entered: entered.unbind() })
     }
 }
 
