@@ -79,7 +79,10 @@ impl Inbox {
     }
 
     fn bin(&mut self, clock: Clock, arrived: Arc<Arrived>) {
-        let slice = clock.slice_of(arrived.event.ts).max(self.open);
+        let ts = arrived.event.ts;
+        // Most are of the open slice, and to divide takes longer than all the rest of this.
+        let is_open = self.opens_at <= ts && ts < clock.end(self.open);
+        let slice = if is_open { self.open } else { clock.slice_of(ts).max(self.open) };
         let first = arrived.cursor;
         let bin = self.bins.entry(slice).or_insert_with(|| Bin { events: Vec::new(), first });
         bin.first = bin.first.min(first);

@@ -66,14 +66,14 @@ impl Engine {
                 return None;
             }
         };
-        turn.report.landed(name, run, &output.value);
+        let named = turn.report.landed(name, run, &output.value);
         let mut items = std::mem::take(&mut turn.items);
         let before = items.len();
         self.complete(plan, crew, finished, &mut items);
         let turn = self.state.turn.as_mut().expect("runs land within a turn");
         for item in &items[before..] {
             if let Emission::Action(action) = item {
-                turn.report.action(name, action);
+                turn.report.action(named.clone(), action);
             }
         }
         if !plan.starts_at_close(crew) {

@@ -1,5 +1,7 @@
 //! What happened in a slice as canonical JSON: the text its digest is made of (rule J4).
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -93,13 +95,17 @@ impl Report {
         out.push(b'}');
     }
 
-    pub fn landed(&mut self, crew: &CrewName, run: RunId, value: &Payload) {
+    /// Gives where the name of the run stands, for its actions.
+    pub fn landed(&mut self, crew: &CrewName, run: RunId, value: &Payload) -> Range<usize> {
         let out = next(&mut self.outcomes);
         out.extend_from_slice(b"{\"outcome\":\"ok\",\"run\":\"");
+        let start = out.len();
         write_run_name(crew, run, out);
+        let name = start..out.len();
         out.extend_from_slice(b"\",\"value\":");
         out.extend_from_slice(value.as_bytes());
         out.push(b'}');
+        name
     }
 
     pub fn failed(&mut self, crew: &CrewName, run: RunId, reason: Reason, message: &str) {
@@ -160,14 +166,15 @@ impl Report {
         tail(crew, run, out);
     }
 
-    /// An action without what follows from its run: its id, its cause.
-    pub fn action(&mut self, crew: &CrewName, action: &Action) {
+    /// An action without what follows from its run: its id, its cause. `name` is where
+    /// [`landed`](Self::landed) put the name of the run.
+    pub fn action(&mut self, name: Range<usize>, action: &Action) {
         let out = next(&mut self.actions);
         out.push(b'{');
         before("correlation_id", action.correlation_id.as_deref(), out);
         write_kind_and_payload(&action.kind, &action.payload, out);
         out.extend_from_slice(b",\"run\":\"");
-        write_run_name(crew, action.run, out);
+        out.extend_from_slice(&self.outcomes[name]);
         out.push(b'"');
         after("stream_id", action.stream.as_ref().map(StreamId::as_str), out);
         after("traceparent", action.traceparent.as_deref(), out);
