@@ -97,13 +97,10 @@ impl Reader {
         let Ok(dict) = value.cast_exact::<PyDict>() else {
             return Ok(None);
         };
-        let py = value.py();
         if dict.len() != 2 {
             return Ok(None);
         }
-        let (Some(kind), Some(payload)) =
-            (dict.get_item(intern!(py, "kind"))?, dict.get_item(intern!(py, "payload"))?)
-        else {
+        let Some((kind, payload)) = kind_and_payload(dict)? else {
             return Ok(None);
         };
         let Ok(kind) = kind.cast_into_exact::<PyString>() else {
@@ -178,6 +175,23 @@ impl Reader {
         read_output(&self.crew, answer, &self.emits, scope, &self.limits)
             .map_err(|error| Refused::Answer(error.to_string()))
     }
+}
+
+/// What stands under `kind` and `payload` in a dict of two.
+fn kind_and_payload<'py>(
+    dict: &Bound<'py, PyDict>,
+) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+    let py = dict.py();
+    let (kind, payload) = (intern!(py, "kind"), intern!(py, "payload"));
+    let mut items = dict.iter();
+    // Literals are the same objects as ours, and most handlers write them in this order.
+    if let (Some((first, said)), Some((second, told))) = (items.next(), items.next())
+        && first.is(kind)
+        && second.is(payload)
+    {
+        return Ok(Some((said, told)));
+    }
+    Ok(dict.get_item(kind)?.zip(dict.get_item(payload)?))
 }
 
 /// Why an answer is none.
