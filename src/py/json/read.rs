@@ -183,6 +183,7 @@ impl<'a, 'py> Reader<'a, 'py> {
             let same = if nth == 0 { member.same_value(rest) } else { member.same(rest) };
             if let Some(length) = same {
                 self.at += length;
+                others.extend(shape.list(self.py, nth).map(|list| (nth, list.into_any())));
             } else {
                 if nth > 0 {
                     // The comma stays there for whoever reads the others.

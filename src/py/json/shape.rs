@@ -4,7 +4,7 @@
 
 use pyo3::{
     prelude::*,
-    types::{PyDict, PyString},
+    types::{PyDict, PyList, PyString},
 };
 
 use crate::json::write_string;
@@ -23,11 +23,21 @@ pub struct Shape {
 }
 
 pub struct Member {
-    /// `,"key":` as canonical text has it, and the value behind it that is in the dict, if one is.
+    /// `,"key":` as canonical text has it, and the last value behind it, if it was short.
     text: Vec<u8>,
     /// Where the value begins.
     value: usize,
+    kept: Kept,
     pub key: Py<PyString>,
+}
+
+/// What is kept of the last value.
+enum Kept {
+    Nothing,
+    /// It is in the dict.
+    Itself,
+    /// A list came twice: what others are copied from.
+    List(Py<PyList>),
 }
 
 /// The shapes seen last, found by their first key.
@@ -55,7 +65,7 @@ impl Member {
     }
 
     fn ends(&self, text: &[u8], last: &[u8]) -> Option<usize> {
-        let is_known = self.text.len() > self.value && text.starts_with(last);
+        let is_known = !matches!(self.kept, Kept::Nothing) && text.starts_with(last);
         // A number may go on where the last one ended.
         let ends = matches!(text.get(last.len()), Some(b',' | b'}'));
         (is_known && ends).then_some(last.len())
@@ -81,7 +91,8 @@ impl Shape {
             let mut text = vec![b','];
             write_string(&key.to_cow()?, &mut text);
             text.push(b':');
-            members.push(Member { value: text.len(), text, key: key.unbind() });
+            let (value, key) = (text.len(), key.unbind());
+            members.push(Member { text, value, kept: Kept::Nothing, key });
         }
         Ok(Self { members, last: last.unbind() })
     }
@@ -94,13 +105,35 @@ impl Shape {
         value: Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let member = &mut self.members[nth];
+        member.kept = Kept::Nothing;
+        let is_same = member.text[member.value..] == *text;
         member.text.truncate(member.value);
-        if text.len() > LONGEST_VALUE || matches!(text.first(), Some(b'{' | b'[')) {
+        if text.len() > LONGEST_VALUE {
             return Ok(Some(value));
         }
-        self.last.bind(value.py()).set_item(&member.key, value)?;
         member.text.extend_from_slice(text);
+        match text {
+            [b'{', ..] => return Ok(Some(value)),
+            [b'[', items @ ..] => {
+                let is_flat = !items.iter().any(|byte| matches!(byte, b'{' | b'['));
+                if is_same && is_flat {
+                    member.kept = Kept::List(copy(value.cast()?).unbind());
+                }
+                return Ok(Some(value));
+            }
+            _ => {}
+        }
+        self.last.bind(value.py()).set_item(&member.key, value)?;
+        member.kept = Kept::Itself;
         Ok(None)
+    }
+
+    /// The last value of a member, if it is a list: a copy of what is kept of it.
+    pub fn list<'py>(&self, py: Python<'py>, nth: usize) -> Option<Bound<'py, PyList>> {
+        match &self.members[nth].kept {
+            Kept::List(list) => Some(copy(list.bind(py))),
+            Kept::Nothing | Kept::Itself => None,
+        }
     }
 
     /// A dict with the first members: the values that are kept, and others by their place.
@@ -117,6 +150,10 @@ impl Shape {
         self.members[first..].iter().try_for_each(|member| dict.del_item(&member.key))?;
         Ok(dict)
     }
+}
+
+fn copy<'py>(list: &Bound<'py, PyList>) -> Bound<'py, PyList> {
+    list.get_slice(0, list.len())
 }
 
 impl Shapes {

@@ -82,11 +82,12 @@ def test_objects_that_come_again_with_more_or_fewer_keys_are_read_as_they_are(re
 
 
 def test_objects_with_the_same_keys_have_dicts_of_their_own() -> None:
-    payload = {"name": "Alice", "tags": {"one": 1}}
+    payload = {"list": [1, "two"], "name": "Alice", "tags": {"one": 1}}
     several = [event(payload).payload for _ in range(4)]
     for one in several:
         one["name"] = "changed"
         one["tags"].clear()
+        one["list"].append(3)
         one["more"] = True
         assert event(payload).payload == payload
 
