@@ -144,8 +144,8 @@ impl Steps {
         #[expect(deprecated, reason = "the way that is not is unsafe")]
         let is_unseen = task.get_refcnt() == 2 && task.get_type().is(&self.task);
         let came_to = match sent {
-            Ok(sent) => match stepper.answer(&sent) {
-                Some(answer) => {
+            Ok(sent) => {
+                if let Some(answer) = stepper.answer(&sent) {
                     self.stepper = Some(stepper);
                     if is_unseen {
                         // Who has a weak reference would find it again.
@@ -155,13 +155,12 @@ impl Steps {
                         return Ok(Step::Over(answer));
                     }
                     [("answer", answer)].into_py_dict(py)?
-                }
-                None => {
+                } else {
                     stepper.waits.bind(py).append(true)?;
                     [("steps", stepper.steps.into_bound(py)), ("waits_for", sent)]
                         .into_py_dict(py)?
                 }
-            },
+            }
             Err(error) => {
                 begin_at_coroutine(py, &error)?;
                 if !is_unseen {
