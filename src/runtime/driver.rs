@@ -10,16 +10,14 @@ use super::{
     audit::Audit,
     outgoing::{self, Batch},
     rates::{Gate, Rates},
+    redact::redacted,
     stream::Stream,
     write::{Writing, Written},
 };
 use crate::{
-    engine::{
-        Control, Counters, Digest, Engine, Input, Outcome, Output, Pace, Plan, StreamId, Timestamp,
-    },
+    engine::{Control, Input, Pace, Plan, StreamId, Timestamp},
     store::Store,
     transport::{Cursor, Delivery, Outgoing, Sink, Source, TransportError},
-    wire,
 };
 
 /// Batches of deliveries that are taken in while a write is under way.
@@ -312,40 +310,6 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         Ok(store.close().await?)
     }
 
-    /// The digest of a stream after its last commit.
-    pub fn digest(&self, stream: &StreamId) -> Option<Digest> {
-        self.streams[*self.by_name.get(stream)?].digest()
-    }
-
-    /// The engine of a stream, to ask it things.
-    pub fn engine(&self, stream: &StreamId) -> Option<&Engine> {
-        Some(&self.streams[*self.by_name.get(stream)?].engine)
-    }
-
-    /// The streams there are.
-    pub fn streams(&self) -> impl Iterator<Item = &StreamId> {
-        self.by_name.keys()
-    }
-
-    /// What all streams counted together, and how much input was refused.
-    pub fn counters(&self) -> (Counters, u64) {
-        let mut sum = Counters::default();
-        self.streams.iter().for_each(|stream| sum.add(stream.engine.counters()));
-        (sum, self.refused)
-    }
-
-    /// How much of what was refused was over a rate.
-    pub fn too_fast(&self) -> u64 {
-        self.gate.refused
-    }
-
-    /// Streams that stopped with an error (rule T5, `fail`).
-    pub fn failed(&self) -> impl Iterator<Item = (&StreamId, &str)> {
-        self.streams
-            .iter()
-            .filter_map(|stream| Some((stream.engine.stream(), stream.failed.as_deref()?)))
-    }
-
     /// Whether everything that was folded is durable.
     fn is_settled(&self) -> bool {
         self.writing.is_none() && self.touched.is_empty()
@@ -438,26 +402,4 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             }
         }
     }
-}
-
-/// Rule J7: what must not be written down is gone before it takes effect.
-pub(super) fn redacted(outcome: Outcome, plan: &Plan) -> Outcome {
-    let redact = &plan.settings.redact;
-    if redact.payload.is_empty() && redact.context.is_empty() {
-        return outcome;
-    }
-    let Outcome::Done(output) = outcome else {
-        return outcome;
-    };
-    let mut output: Output = Arc::unwrap_or_clone(output);
-    for draft in &mut output.actions {
-        if let Some(payload) = wire::redact_payload(&draft.payload, &redact.payload) {
-            draft.payload = payload;
-        }
-    }
-    if let Some(value) = wire::redact_payload(&output.value, &redact.payload) {
-        output.value = value;
-    }
-    wire::redact_diff(&mut output.diff, &redact.context);
-    Outcome::Done(Arc::new(output))
 }

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `driver` | [`Runtime`]: wait for something, fold it, make it durable, do what follows |
 //! | `write`, `settle` | what was folded becomes durable, then what follows is done |
+//! | `figures` | what a runtime can be asked |
 //! | `stream` | one stream: its engine and what is not durable yet |
 //! | `recovery` | from a journal back to running streams |
 //! | `crews` | [`Crews`]: who does the runs |
 //! | `clock`, `stop`, `options` | time, drain and abort, settings |
 //! | `intake` | what was delivered goes to the engines, or is refused |
 //! | `ingress`, `rates`, `audit` | what may come in, how much of it, who was refused |
+//! | `redact` | what must not be written down |
 //! | `outgoing` | what goes out |
 //! | `replay`, `attempts` | folding a journal again: `verify`; what runs were given, to run them again |
 //! | `explain`, `history`, `difference` | why a crew ran, who wrote a key, where two journals part |
@@ -23,6 +25,7 @@ mod difference;
 mod driver;
 mod error;
 mod explain;
+mod figures;
 mod history;
 mod ingress;
 mod intake;
@@ -30,6 +33,7 @@ mod options;
 mod outgoing;
 mod rates;
 mod recovery;
+mod redact;
 mod replay;
 mod settle;
 mod stop;

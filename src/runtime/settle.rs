@@ -4,7 +4,7 @@ use std::{future::poll_fn, task::Poll};
 
 use super::{
     Clock, Crews, Runtime, RuntimeError, Started,
-    driver::redacted,
+    redact::redacted,
     stream::After,
     write::{Then, Writing, Written},
 };
