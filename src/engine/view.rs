@@ -67,6 +67,8 @@ impl Engine {
                 let running = self.state.crews.iter().flat_map(|crew| &crew.running);
                 !self.is_busy() && running.into_iter().all(held)
             }
+            // What is left of the agenda when it finished had no work.
+            Pace::Realtime if self.state.finished => true,
             Pace::Realtime => {
                 self.is_idle() && self.state.inbox.held == 0 && self.state.agenda.is_empty()
             }

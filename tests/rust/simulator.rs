@@ -86,6 +86,14 @@ fn realtime_runs_lose_nothing_and_fold_again_to_the_same() {
 }
 
 #[test]
+fn seeds_that_showed_a_fault_once_show_it_no_more() {
+    // A drain that was asked for when the source had ended waited for all of its grace.
+    for seed in [1_882_523_715_578_947] {
+        simulate_one(seed, Pace::Realtime, "realtime_runs_lose_nothing_and_fold_again_to_the_same");
+    }
+}
+
+#[test]
 fn a_seed_gives_the_same_run_every_time() {
     for seed in 0..3 {
         let once = simulate_one(seed, Pace::Realtime, "a_seed_gives_the_same_run_every_time");

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use live_crew::{
@@ -225,12 +226,14 @@ async fn a_source_is_left_alone_while_enough_events_wait_for_runs() {
     let look = async {
         // The crew never answers. What is read meanwhile is bounded by the chunks on their way.
         hand.job().await;
-        let mut seen = 0;
-        while seen != written.load(Ordering::Relaxed) {
-            seen = written.load(Ordering::Relaxed);
-            for _ in 0..10_000 {
-                tokio::task::yield_now().await;
+        // It is read on a thread, which a busy machine may let wait.
+        let (mut seen, mut since) = (0, Instant::now());
+        while since.elapsed() < Duration::from_millis(500) {
+            let now = written.load(Ordering::Relaxed);
+            if std::mem::replace(&mut seen, now) != now {
+                since = Instant::now();
             }
+            tokio::task::yield_now().await;
         }
         switch.stop(Stop::Abort);
         seen
