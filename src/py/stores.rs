@@ -1,5 +1,7 @@
 //! Which store a journal is kept in, decided at run time.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use crate::{
@@ -20,29 +22,39 @@ pub(super) enum AnyStore {
 
 impl AnyStore {
     pub(super) fn sqlite(store: SqliteStore) -> Self {
-        Self::Sqlite(Box::new(Offloaded(Some(store))))
+        Self::Sqlite(Box::new(Offloaded(Arc::new(Mutex::new(Some(store))))))
     }
 }
 
 /// A SQLite journal whose work is done on another thread: waiting for a disk must not hold up the
-/// event loop. Empty while it is away; a session whose future was dropped meanwhile is over.
+/// event loop.
 #[derive(Debug)]
-pub(super) struct Offloaded(Option<SqliteStore>);
+pub(super) struct Offloaded(Arc<Mutex<Option<SqliteStore>>>);
 
 impl Offloaded {
     async fn lend<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut SqliteStore, &Handle) -> T + Send + 'static,
     ) -> T {
-        let mut store = self.0.take().expect("it comes back before it is lent again");
-        let handle = Handle::current();
+        let (handle, shared) = (Handle::current(), Arc::clone(&self.0));
         let lent = spawn_blocking(move || {
-            let result = work(&mut store, &handle);
-            (store, result)
+            let mut store = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            store.as_mut().map(|store| work(store, &handle))
         });
-        let (store, result) = lent.await.expect("a store does not panic");
-        self.0 = Some(store);
-        result
+        let done = lent.await.expect("a store does not panic");
+        done.expect("it is here until it is dropped, and then nobody waits")
+    }
+
+    /// The store, once the work under way is done.
+    fn take(&self) -> Option<SqliteStore> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Offloaded {
+    /// A session that is dropped in the middle of a write has let go of its journal afterwards.
+    fn drop(&mut self) {
+        drop(self.take());
     }
 }
 
@@ -168,7 +180,7 @@ impl Store for AnyStore {
             Self::Memory(store) => store.close().await,
             Self::JetStream(store) => store.close().await,
             Self::Sqlite(offloaded) => {
-                let store = offloaded.0.expect("it is back");
+                let store = offloaded.take().expect("nobody else takes it");
                 let on = Handle::current();
                 spawn_blocking(move || on.block_on(store.close()))
                     .await

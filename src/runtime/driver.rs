@@ -159,9 +159,15 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         if std::mem::replace(&mut self.is_broken, true) {
             return Err(RuntimeError::Broken);
         }
-        let ending = self.run_on(source, switch).await?;
-        self.is_broken = false;
-        Ok(ending)
+        let ending = self.run_on(source, switch).await;
+        if ending.is_err()
+            && let Some(mut writing) = self.writing.take()
+        {
+            // Whatever went wrong beside it: who opens the journal next finds it at rest.
+            self.store = Some(writing.written().await.0);
+        }
+        self.is_broken = ending.is_err();
+        ending
     }
 
     async fn run_on(

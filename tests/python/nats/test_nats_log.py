@@ -19,7 +19,8 @@ async def test_a_server_that_is_lost_is_logged_once(start_nats, caplog):
         async with outside(server, "logged") as other:
             await other.goals(1)
             await other.actions(1)
-        assert not _lines(caplog)
+        # A server of a test before may still be looked for.
+        assert not any(server.url in text for _, _, text in _lines(caplog))
         server.kill()
         for _ in range(600):
             if any("leases cannot be seen" in text for _, _, text in _lines(caplog)):
