@@ -264,7 +264,7 @@ async fn live_slices_close_by_the_clock_though_no_event_follows() {
             if !sent.is_empty() {
                 break sent;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         };
         let took = started.elapsed().as_millis();
         drop(publisher);
