@@ -153,11 +153,12 @@ async def beat(url, seconds, *, rate=1_000):
         await published(url, rate, float(seconds))
         await until(made, int(rate * float(seconds)))
         result = await made.stop()
+    # Before everything is read back for the figures.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     lags = []
     for at, action in await stored(url, "LIVE_LOG", "live.*.actions"):
         end = datetime.fromisoformat(action["ts"].replace("Z", "+00:00")).timestamp() * 1e6
         lags.append((at - end) / 1e3 - LATENESS_MS)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     more = {"late": result.counters["late"], "errors": len(result.errors), "peak_mb": peak}
     spread(lags[int(rate * WARM_S) :], more)
 

@@ -27,6 +27,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How long no fast batches are sent after one that failed: where their answers may not be heard,
 /// each would be waited for.
 const REST: Duration = Duration::from_secs(60);
+/// How many actions go on their way together with their frame. Each may be refused because
+/// somebody else's message came between: then it was sent for nothing.
+const FEW: usize = 4;
+/// A message is stored only if the last one of the log has this id.
+const LAST_ID: &str = "Nats-Expected-Last-Msg-Id";
 
 /// A frame on its way: the messages it is made of, all but the last only parts.
 pub(super) struct Written {
@@ -52,8 +57,13 @@ impl JetStreamStore {
         actions: Vec<Message>,
     ) -> Result<(), StoreError> {
         if self.copies() == 1 {
-            self.send_frames_each(frames).await?;
-            return self.send_in_order(actions).await;
+            let mut left = actions;
+            if left.len() <= FEW && self.is_one_fresh(&frames) {
+                left = self.send_in_a_row(&frames[0], left).await?;
+            } else {
+                self.send_frames_each(frames).await?;
+            }
+            return self.send_in_order(left).await;
         }
         let count: usize = frames.iter().map(|frame| frame.messages.len()).sum();
         if self.nats.has_batches() && count + actions.len() <= MAX_BATCH {
@@ -96,6 +106,36 @@ impl JetStreamStore {
             self.send_frames_together(&careful).await?;
         }
         Ok(())
+    }
+
+    /// Sends a frame and its actions without a wait in between; gives the actions that are to be
+    /// sent again. Each is stored only right behind the one before it, so none is there without the
+    /// frame.
+    async fn send_in_a_row(
+        &mut self,
+        frame: &Written,
+        actions: Vec<Message>,
+    ) -> Result<Vec<Message>, StoreError> {
+        let now = Instant::now();
+        let mut messages = vec![frame.numbered()];
+        for action in &actions {
+            let mut action = action.clone();
+            let before = messages.last().and_then(|before| before.id.as_deref());
+            action.headers.insert(LAST_ID, before.unwrap_or_default());
+            messages.push(action);
+        }
+        let receipts = store_each(&self.nats, Layout::LOG, self.fence(), messages).await;
+        let mut receipts = receipts.into_iter();
+        match receipts.next() {
+            Some(Ok(Receipt { at, is_known: false })) => self.note(frame, Some(at), now),
+            _ => self.send_together(std::slice::from_ref(frame), Vec::new()).await?,
+        }
+        let unsent = actions.into_iter().zip(receipts).filter(|(_, receipt)| receipt.is_err());
+        Ok(unsent.map(|(action, _)| action).collect())
+    }
+
+    fn is_one_fresh(&self, frames: &[Written]) -> bool {
+        self.nats.has_batches() && frames.len() == 1 && self.is_fresh(&frames[0], Instant::now())
     }
 
     /// Whether a frame may be sent without a look at the one before it.

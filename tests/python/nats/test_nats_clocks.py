@@ -17,8 +17,9 @@ async def test_slices_follow_the_server_that_leads_and_lose_nothing(nats_server)
     made = host(proxy, score, late_policy="drop")
     async with live(made, "clocks") as running, outside(nats_server, "clocks") as other:
         await ready(nats_server)
-        actions = await other.connection.subscribe("live.clocks.actions")
-        lates = await other.connection.subscribe("live.clocks.late")
+        told = asyncio.Queue()
+        for channel in ("actions", "late"):
+            await other.connection.subscribe(f"live.clocks.{channel}", cb=told.put)
         answered, late, sent = [], [], 0
         for off_s in (0, 2, -1):
             proxy.clock_off_s = off_s
@@ -26,7 +27,7 @@ async def test_slices_follow_the_server_that_leads_and_lose_nothing(nats_server)
             # Late ones say so at once; what is ahead of its time waits for it.
             while len(answered) < before + 3:
                 await other.goals(sent)
-                found, what = await _either(actions, lates)
+                found, what = _goal(await asyncio.wait_for(told.get(), 20))
                 (answered if found else late).append(what)
                 sent += 1
                 assert sent < 2_000, "everything is late for ever"
@@ -42,13 +43,9 @@ async def test_slices_follow_the_server_that_leads_and_lose_nothing(nats_server)
     assert result.context["clocks"] == {"score": {"home": len(answered)}}
 
 
-async def _either(actions, lates):
-    """The next goal that was answered, or was late."""
-    waits = [asyncio.ensure_future(one.next_msg(timeout=20)) for one in (actions, lates)]
-    done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in others:
-        wait.cancel()
-    told = json.loads(done.pop().result().data)
+def _goal(message):
+    """Which goal it is about, and whether that was answered or was late."""
+    told = json.loads(message.data)
     found = "event" not in told
     return found, told["payload"]["goal"] if found else told["event"]["payload"]["n"]
 

@@ -249,3 +249,29 @@ async def test_how_far_a_run_is_can_be_asked_while_it_goes_on(events_file):
     assert orchestrator.progress == (path.stat().st_size, 3_000, 3_000)
     assert (seen[-1].events, seen[0].actions) == (3_000, 0)
     assert seen[-1].actions > 0
+
+
+def test_every_handler_gets_a_payload_of_its_own_also_of_an_event_that_was_read_before() -> None:
+    told = {"deep": [{"n": 1}], "flat": "x"}
+    event = Event("2026-01-01T00:00:00Z", "tick", "s", told)
+    event.payload["deep"][0]["n"] = "changed by who gave it"
+
+    def spoil(event: Event) -> dict[str, object]:
+        event.payload["deep"][0]["n"] += 1
+        event.payload["flat"] = None
+        return {"kind": "seen", "payload": event.payload}
+
+    orchestrator = Orchestrator()
+    orchestrator.register_handler(spoil, "tick", crew="one")
+    orchestrator.register_handler(spoil, "tick", crew="two")
+    result = orchestrator.run_sync([event, event])
+    assert payloads(result.actions) == 4 * [{"deep": [{"n": 2}], "flat": None}]
+    assert event.payload == {"deep": [{"n": "changed by who gave it"}], "flat": "x"}
+
+
+def test_a_handler_sees_what_is_redacted_also_of_an_event_that_was_read_before() -> None:
+    events = [Event("2026-01-01T00:00:00Z", "tick", "s", {"api_key": "k", "n": n}) for n in (0, 1)]
+    assert events[0].payload["api_key"] == "k"
+    seen = payloads(made().run_sync(events).actions)
+    assert [one["api_key"] for one in seen] == 2 * ["[redacted]"]
+    assert [one["n"] for one in seen] == [0, 1]
