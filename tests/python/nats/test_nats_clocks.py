@@ -30,7 +30,7 @@ async def test_slices_follow_the_server_that_leads_and_lose_nothing(nats_server)
                 found, what = _goal(await asyncio.wait_for(told.get(), 20))
                 (answered if found else late).append(what)
                 sent += 1
-                assert sent < 2_000, "everything is late for ever"
+                assert sent < 50_000, "everything is late for ever"
         result = await made.stop()
         # Beside this loop, in which the proxy is.
         assert await asyncio.to_thread(is_sound, made, "clocks")
