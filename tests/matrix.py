@@ -14,7 +14,6 @@ from pathlib import Path
 
 OLDER = ("1.15.3", "1.15.15")
 NEEDED = ["pydantic>=2.10", "PyYAML>=6", "rich>=13", "typer>=0.15"]
-TESTS = ["pytest>=8", "pytest-asyncio>=1", "pytest-timeout>=2.3", "hypothesis>=6.100"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -24,8 +23,10 @@ def made(version: str) -> Path:
     ready, python = folder / "ready", folder / "bin/python"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", f"crewai=={version}"]
-        subprocess.run([*install, *NEEDED, *TESTS], check=True)
+        install = [python, "-m", "pip", "install", "--quiet"]
+        subprocess.run([*install, "--upgrade", "pip>=25.1"], check=True)
+        tests = ["--group", f"{ROOT / 'pyproject.toml'}:test"]
+        subprocess.run([*install, f"crewai=={version}", *NEEDED, *tests], check=True)
         ready.touch()
     return python
 

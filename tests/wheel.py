@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
-TESTS = ["pytest>=8", "pytest-asyncio>=1", "pytest-timeout>=2.3", "hypothesis>=6.100"]
 
 
 def find(version: str) -> str | None:
@@ -31,9 +30,11 @@ def check(python: str, wheel: Path, tests: Path) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([python, "-m", "venv", folder], check=True)
         own = str(Path(folder) / "bin/python")
-        subprocess.run(
-            [own, "-m", "pip", "install", "--quiet", f"{wheel}[crewai]", *TESTS], check=True
-        )
+        install = [own, "-m", "pip", "install", "--quiet"]
+        subprocess.run([*install, "--upgrade", "pip>=25.1"], check=True)
+        settings = tests.parents[1] / "pyproject.toml"
+        needed = ["--group", f"{settings}:test", f"{wheel}[crewai]"]
+        subprocess.run([*install, *needed], check=True)
         subprocess.run([str(Path(folder) / "bin/live-crew"), "version"], check=True, cwd=folder)
         # From an empty folder, so that the sources of the package are not what is imported.
         command = [
@@ -42,7 +43,7 @@ def check(python: str, wheel: Path, tests: Path) -> bool:
             "pytest",
             "--quiet",
             "-c",
-            str(tests.parents[1] / "pyproject.toml"),
+            str(settings),
             str(tests),
         ]
         return subprocess.run(command, check=False, cwd=folder).returncode == 0

@@ -236,6 +236,7 @@ async def test_nobody_finds_what_another_handler_hung_on_its_task():
     assert not hung
 
 
+@FIRST_STEPS
 async def test_the_traceback_of_a_handler_that_does_not_wait_begins_in_it():
     @event_handler("tick")
     async def fail(event):
