@@ -23,7 +23,7 @@ use tracing::{
 };
 
 /// While a server is away the same is found out again and again: of each place in the code so many
-/// are logged in this time.
+/// are logged in this time, of one that speaks of servers so many for each of them.
 const WINDOW: Duration = Duration::from_secs(60);
 const WARNINGS: u32 = 1;
 const ERRORS: u32 = 20;
@@ -32,13 +32,13 @@ static LOG: Mutex<Log> =
     Mutex::new(Log { lines: Vec::new(), seen: BTreeMap::new(), wakers: Vec::new(), next: 0 });
 static HAS_LINES: AtomicBool = AtomicBool::new(false);
 
-/// A place in the code: file and line.
-type Spot = (Option<&'static str>, Option<u32>);
+/// A place in the code, file and line, and the servers it speaks of.
+type Spot = (Option<&'static str>, Option<u32>, String);
 
 struct Log {
     /// What is to be logged; a place in the code adds a few at most.
     lines: Vec<Line>,
-    /// For each place in the code when its time began, and how many there were since.
+    /// For each of these when its time began, and how many there were since.
     seen: BTreeMap<Spot, (Instant, u32)>,
     /// The sessions there are, which log what is written down.
     wakers: Vec<(u64, Waker)>,
@@ -126,11 +126,13 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
         let is_error = *metadata.level() == Level::ERROR;
-        let place = (metadata.file(), metadata.line());
         let mut log = log();
         if log.wakers.is_empty() {
             return;
         }
+        let mut text = Text::default();
+        event.record(&mut text);
+        let place = (metadata.file(), metadata.line(), std::mem::take(&mut text.servers));
         let (began, count) = log.seen.entry(place).or_insert_with(|| (Instant::now(), 0));
         let most = if is_error { ERRORS } else { WARNINGS };
         let mut left_out = 0;
@@ -142,8 +144,6 @@ impl Subscriber for Listener {
         if *count > most {
             return;
         }
-        let mut text = Text::default();
-        event.record(&mut text);
         let mut text = text.whole();
         if left_out > 0 {
             // Writing to a string cannot fail.
@@ -176,11 +176,12 @@ fn logger(target: &str) -> String {
 struct Text {
     message: String,
     fields: String,
+    servers: String,
 }
 
 impl Text {
     fn whole(self) -> String {
-        let Self { message, fields } = self;
+        let Self { message, fields, .. } = self;
         if fields.is_empty() { message } else { format!("{message}: {fields}") }
     }
 }
@@ -191,6 +192,9 @@ impl Visit for Text {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "servers" {
+            self.servers = format!("{value:?}");
+        }
         // Writing to a string cannot fail.
         let _written = match field.name() {
             "message" => write!(self.message, "{value:?}"),
