@@ -14,7 +14,7 @@ mod write;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use async_nats::jetstream::stream::Stream;
@@ -33,6 +33,9 @@ use crate::{
         subjects,
     },
 };
+
+/// How long what was told has to get out at the end.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Which streams a store is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,10 +264,10 @@ impl Store for JetStreamStore {
         self.find_marks(stream, from, at_most).await
     }
 
+    /// What it stored is acknowledged. What was only told, such as a heartbeat, has a moment to get
+    /// out; a flush alone would wait for ever for a server that is away.
     async fn close(self) -> Result<(), StoreError> {
-        let flushed = self.nats.client().flush().await;
-        flushed.map_err(|error| {
-            failed(&self.journal, "closing", NatsError::unanswered("a flush", error))
-        })
+        let _told = tokio::time::timeout(GOODBYE, self.nats.client().flush()).await;
+        Ok(())
     }
 }

@@ -330,7 +330,11 @@ def test_an_interrupt_during_a_run_ends_the_program_at_once():
 @pytest.mark.timeout(120)
 def test_a_fork_after_a_run_is_told_that_it_cannot_run_crews():
     with program("""
+        import warnings
+
         assert run(lambda _: "fine").ok
+        # From 3.12 on Python itself warns of such a fork.
+        warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
         if child == 0:
             try:

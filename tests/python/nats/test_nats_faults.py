@@ -259,3 +259,14 @@ async def test_a_runner_that_cannot_begin_says_so(start_nats):
     async with live(runner, "begun") as running:
         with pytest.raises(TransportError, match="run-score"):
             await asyncio.wait_for(running, 20)
+
+
+async def test_a_host_whose_server_is_away_ends_when_it_is_stopped(start_nats):
+    server = start_nats()
+    made = host(server, score)
+    async with live(made, "left"):
+        await ready(server)
+        server.kill()
+        # Not for ever: the limit of this module would end it.
+        result = await made.stop()
+    assert result.ok
