@@ -117,11 +117,14 @@ impl JetStreamStore {
         actions: Vec<Message>,
     ) -> Result<Vec<Message>, StoreError> {
         let now = Instant::now();
-        let mut messages = vec![frame.numbered()];
+        let first = frame.numbered();
+        let mut before = first.id.clone().expect("a frame has its number");
+        let mut messages = vec![first];
         for action in &actions {
             let mut action = action.clone();
-            let before = messages.last().and_then(|before| before.id.as_deref());
-            action.headers.insert(LAST_ID, before.unwrap_or_default());
+            // Never an empty one: a server would take that for no check.
+            action.headers.insert(LAST_ID, before.as_str());
+            before = action.id.clone().unwrap_or(before);
             messages.push(action);
         }
         let receipts = store_each(&self.nats, Layout::LOG, self.fence(), messages).await;
