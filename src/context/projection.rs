@@ -81,10 +81,10 @@ impl Projection {
         self.teller.clone()
     }
 
-    /// Waits until everything is saved; gives the streams that still are not when the patience is
-    /// at its end.
-    pub async fn finish(self, patience: Duration) -> Result<usize, ContextError> {
-        let shared = &self.teller.shared;
+    /// Waits until everything is saved, and closes the store; gives the streams that still are not
+    /// saved when the patience is at its end.
+    pub async fn finish(mut self, patience: Duration) -> Result<usize, ContextError> {
+        let shared = Arc::clone(&self.teller.shared);
         let all_saved = async {
             while shared.state().unsaved() > 0 {
                 shared.done.notified().await;
@@ -92,6 +92,9 @@ impl Projection {
         };
         // What is left is counted below.
         let _in_time = time::timeout(patience, all_saved).await;
+        self.task.abort();
+        // Cancelled, or at its own end: either way the store is dropped now.
+        let _ended = (&mut self.task).await;
         let mut state = shared.state();
         match state.deposed.take() {
             Some(error) => Err(error),

@@ -146,6 +146,15 @@ async fn patience_ends_and_what_is_not_saved_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_is_finished_has_let_go_of_its_place() {
+    let place = Shaky::default();
+    let (projection, _) = begin(&place);
+    tell(&projection.teller(), "a", 1);
+    assert_eq!(projection.finish(MINUTE).await, Ok(0));
+    assert_eq!(Arc::strong_count(&place.0), 1, "its file can be moved or deleted now");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_deposed_is_told_at_the_next_commit() {
     let place = Shaky::default();
     let mut there = place.0.lock().unwrap().there.clone();
