@@ -1,8 +1,12 @@
 //! Crews that are Python code: called on the spot, run as tasks, or handed to whoever does them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use pyo3::{
+    exceptions::PyValueError,
     intern,
     prelude::*,
     types::{PyDict, PyList},
@@ -13,6 +17,7 @@ use super::{
     answers::{Reader, failure, is_of_the_run},
     context::RunContext,
     event::Event,
+    plan,
     pulse::Pulse,
     run::Run,
     steps::{Step, Steps},
@@ -263,4 +268,43 @@ fn is_awaitable(answer: &Bound<'_, PyAny>) -> PyResult<bool> {
 fn read(reader: &mut Reader, answer: &Bound<'_, PyAny>, given: &Given) -> Outcome {
     let context = given.context.as_ref().map(|context| context.bind(answer.py()));
     reader.read(answer, context, given.trigger.as_deref())
+}
+
+/// The Python side of every crew of a plan, in its order. `members` are
+/// `(crew, call, style, takes_context, typed)`.
+pub(super) fn read_members(
+    plan: &plan::Plan,
+    members: &Bound<'_, PyList>,
+) -> PyResult<Vec<Member>> {
+    let mut by_name = BTreeMap::new();
+    for member in members {
+        let (name, call, style, takes_context, typed): (
+            String,
+            Py<PyAny>,
+            String,
+            bool,
+            Option<Py<PyAny>>,
+        ) = member.extract()?;
+        let style = match style.as_str() {
+            "inline" => Style::Inline,
+            "task" => Style::Task,
+            "submit" => Style::Submit,
+            other => return Err(PyValueError::new_err(format!("no style `{other}`"))),
+        };
+        by_name.insert(name, (call, style, takes_context, typed));
+    }
+    let limits = &plan.checked.settings.limits;
+    plan.checked
+        .crews
+        .iter()
+        .zip(&plan.emits)
+        .map(|(crew, emits)| {
+            let name = &crew.spec.name;
+            let (call, style, takes_context, typed) = by_name
+                .remove(name.as_str())
+                .ok_or_else(|| PyValueError::new_err(format!("crew `{name}` has no member")))?;
+            let reader = Reader::new(name.clone(), emits.clone(), limits);
+            Ok(Member { call, style, takes_context, reader, typed })
+        })
+        .collect()
 }

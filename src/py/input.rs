@@ -1,19 +1,26 @@
 //! Where the events of a session come from.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use pyo3::{prelude::*, types::PyIterator};
 
-use super::event::Event;
+use super::{errors::transport_error, event::Event, plan::Plan};
 use crate::{
     engine::{self, Limits, StreamId},
     transport::{
-        Cursor, Delivery, FileSource, NatsSource, Source, TransportError, memory::MemorySource,
+        Cursor, Delivery, FileSource, NatsSource, Source, TransportError,
+        memory::{MemoryPublisher, MemorySource, channel},
     },
 };
+
+/// Events that wait between `publish` and the session.
+const QUEUE: usize = 10_000;
 
 /// A source decided at run time.
 pub(super) enum Input {
@@ -160,4 +167,28 @@ impl Source for Input {
             Self::Events(_) => Ok(()),
         }
     }
+}
+
+/// What an orchestrator was given to read. `goes_on` is a source that the journal may know.
+pub(super) fn open(
+    source: &Bound<'_, PyAny>,
+    make_event: Py<PyAny>,
+    plan: &Plan,
+    goes_on: bool,
+) -> PyResult<(Input, Option<MemoryPublisher>)> {
+    let limits = &plan.checked.settings.limits;
+    if source.is_none() {
+        let (publisher, source) = channel(QUEUE);
+        return Ok((Input::Queue(source), Some(publisher)));
+    }
+    if let Ok(path) = source.extract::<PathBuf>() {
+        let is_stdin = path.as_os_str() == "-";
+        let opened =
+            if is_stdin { FileSource::stdin(limits) } else { FileSource::open(&path, limits) };
+        let source = Box::new(opened.map_err(|error| transport_error(&error))?);
+        return Ok((if is_stdin { Input::Stdin(source) } else { Input::File(source) }, None));
+    }
+    let iterator: Bound<'_, PyIterator> = source.try_iter()?;
+    let events = Events::new(iterator.unbind(), make_event, limits.clone(), goes_on);
+    Ok((Input::Events(events), None))
 }

@@ -13,12 +13,12 @@ use pythonize::pythonize;
 
 use super::{
     attempt::Attempt,
+    crews::read_members,
     errors::{journal_error, runtime_error},
     io::{block_on, json_text},
     json::{json_to_python, to_python},
     place::{Place, PyPlace},
     plan::Plan,
-    session::read_members,
     stores::AnyStore,
 };
 use crate::{

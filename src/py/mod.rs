@@ -10,7 +10,7 @@
 //! | `input`, `output`, `stores` | sources, sinks and stores decided at run time; `bodies` is what a sink keeps |
 //! | `kept` | where contexts are kept beside the journal |
 //! | `log` | warnings and errors for Python's `logging` |
-//! | `plan`, `spec` | crews and settings as Python declares them |
+//! | `plan`, `spec`, `settings` | crews and settings as Python declares them |
 //! | `template` | templates, and text that a model wrote |
 //! | `journal`, `summary` | what can be asked of a journal and of a run that ended |
 //! | `event`, `action`, `events` | the models; `model`, `fields`, `payload`, `time` are what they share |
@@ -44,6 +44,7 @@ mod plan;
 mod pulse;
 mod run;
 mod session;
+mod settings;
 mod spec;
 mod standing;
 mod steps;

@@ -15,19 +15,17 @@ use std::{
 };
 
 use pyo3::{
-    exceptions::PyValueError,
     prelude::*,
-    types::{PyDict, PyIterator, PyList},
+    types::{PyDict, PyList},
 };
 
 use super::{
-    answers::Reader,
     bodies::Bodies,
-    crews::{Member, Members, Style},
+    crews::{Members, read_members},
     distributed::Parts,
     errors::{journal_error, misuse, runtime_error, transport_error},
     event::Event,
-    input::{Events, Input, Taken, Watched},
+    input::{self, Taken, Watched},
     io::{self, Quiet},
     journal::Journal,
     kept::{self, Notices},
@@ -36,26 +34,14 @@ use super::{
     place::PyPlace,
     plan::Plan,
     pulse::Pulse,
+    settings::Settings,
     summary::{Summary, problem},
 };
 use crate::{
     context::Projection,
-    engine::{Pace, Span},
-    runtime::{
-        Acceptance, Options, Rate, Rates, Runtime, RuntimeError, Stop, StopSwitch, SystemClock,
-    },
-    store::Retention,
-    transport::{
-        FileSink, FileSource, TransportError,
-        memory::{MemoryPublisher, channel},
-    },
+    runtime::{Runtime, RuntimeError, Stop, StopSwitch, SystemClock},
+    transport::{FileSink, TransportError, memory::MemoryPublisher},
 };
-
-/// Events that wait between `publish` and the session.
-const QUEUE: usize = 10_000;
-
-/// Events taken at a time: few enough for the loop to breathe, enough to write many at once.
-const BATCH: usize = 256;
 
 type Work = Pin<Box<dyn Future<Output = Result<Summary, RuntimeError>> + Send>>;
 
@@ -76,49 +62,6 @@ pub(super) struct Session {
     notices: Notices,
     _listening: Listening,
     plan: Arc<crate::engine::Plan>,
-}
-
-/// What a session is told beside its plan.
-#[derive(Debug, Default, FromPyObject)]
-#[pyo3(from_item_all)]
-struct Settings {
-    grace_s: Option<u32>,
-    snapshot_every: Option<u64>,
-    max_age_s: Option<u32>,
-    max_bytes: Option<u64>,
-    heartbeat_s: Option<u32>,
-    past_s: Option<u32>,
-    future_s: Option<u32>,
-    any_ts: bool,
-    /// Of each stream and of the source: events in a second, at once, bytes in a second.
-    rates: [(Option<u32>, Option<u32>, Option<u32>); 2],
-    audit: Option<PathBuf>,
-    crewai: Option<String>,
-}
-
-impl Settings {
-    fn options(self, pace: Pace) -> Options {
-        let mut options = Options::new(pace);
-        options.batch = BATCH;
-        options.crewai = self.crewai;
-        options.audit = self.audit;
-        let rate = |(events_per_s, burst, bytes_per_s)| Rate { events_per_s, burst, bytes_per_s };
-        let [stream, source] = self.rates.map(rate);
-        options.rates = Rates { stream, source };
-        options.retention =
-            Retention { max_age: self.max_age_s.map(Span::from_secs), max_bytes: self.max_bytes };
-        options.heartbeat = self.heartbeat_s.map(Span::from_secs);
-        options.snapshot_every = self.snapshot_every.unwrap_or(options.snapshot_every);
-        options.grace = self.grace_s.map_or(options.grace, Span::from_secs);
-        let acceptance = &mut options.acceptance;
-        if self.any_ts {
-            *acceptance = Acceptance::anything();
-        } else {
-            acceptance.past = self.past_s.map(Span::from_secs).or(acceptance.past);
-            acceptance.future = self.future_s.map(Span::from_secs).or(acceptance.future);
-        }
-        options
-    }
 }
 
 #[pymethods]
@@ -209,7 +152,7 @@ impl Session {
                     .run(),
             )
         } else {
-            let (input, queue) = input(source, make_event, plan, source_name_is_some)?;
+            let (input, queue) = input::open(source, make_event, plan, source_name_is_some)?;
             publisher = queue;
             let mut input = Watched { input, taken: Arc::clone(&taken) };
             let members = read_members(plan, members)?;
@@ -419,61 +362,4 @@ fn bell() -> std::io::Result<(UnixStream, UnixStream)> {
     bell.set_nonblocking(true)?;
     ear.set_nonblocking(true)?;
     Ok((bell, ear))
-}
-
-fn input(
-    source: &Bound<'_, PyAny>,
-    make_event: Py<PyAny>,
-    plan: &Plan,
-    goes_on: bool,
-) -> PyResult<(Input, Option<MemoryPublisher>)> {
-    let limits = &plan.checked.settings.limits;
-    if source.is_none() {
-        let (publisher, source) = channel(QUEUE);
-        return Ok((Input::Queue(source), Some(publisher)));
-    }
-    if let Ok(path) = source.extract::<PathBuf>() {
-        let is_stdin = path.as_os_str() == "-";
-        let opened =
-            if is_stdin { FileSource::stdin(limits) } else { FileSource::open(&path, limits) };
-        let source = Box::new(opened.map_err(|error| transport_error(&error))?);
-        return Ok((if is_stdin { Input::Stdin(source) } else { Input::File(source) }, None));
-    }
-    let iterator: Bound<'_, PyIterator> = source.try_iter()?;
-    let events = Events::new(iterator.unbind(), make_event, limits.clone(), goes_on);
-    Ok((Input::Events(events), None))
-}
-
-pub(super) fn read_members(plan: &Plan, members: &Bound<'_, PyList>) -> PyResult<Vec<Member>> {
-    let mut by_name = std::collections::BTreeMap::new();
-    for member in members {
-        let (name, call, style, takes_context, typed): (
-            String,
-            Py<PyAny>,
-            String,
-            bool,
-            Option<Py<PyAny>>,
-        ) = member.extract()?;
-        let style = match style.as_str() {
-            "inline" => Style::Inline,
-            "task" => Style::Task,
-            "submit" => Style::Submit,
-            other => return Err(PyValueError::new_err(format!("no style `{other}`"))),
-        };
-        by_name.insert(name, (call, style, takes_context, typed));
-    }
-    let limits = &plan.checked.settings.limits;
-    plan.checked
-        .crews
-        .iter()
-        .zip(&plan.emits)
-        .map(|(crew, emits)| {
-            let name = &crew.spec.name;
-            let (call, style, takes_context, typed) = by_name
-                .remove(name.as_str())
-                .ok_or_else(|| PyValueError::new_err(format!("crew `{name}` has no member")))?;
-            let reader = Reader::new(name.clone(), emits.clone(), limits);
-            Ok(Member { call, style, takes_context, reader, typed })
-        })
-        .collect()
 }
