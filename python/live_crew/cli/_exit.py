@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from live_crew._words import did_you_mean
-from live_crew.cli._out import fail, note
+from live_crew.cli._out import OWES_DOCUMENT, document, fail, note
 from live_crew.errors import LiveCrewError
 
 __all__ = ["exit_code", "wants_traceback"]
@@ -22,8 +22,12 @@ INTERRUPTED, PIPE = 130, 141  # as shells count a signal: 128 and its number
 _UsageError = typer.BadParameter.__bases__[0]
 
 
-def exit_code(work: Callable[[], object]) -> int:
-    """Do the work of a command; says what went wrong and gives the code to exit with."""
+def exit_code(work: Callable[[], object], *, as_json: bool = False) -> int:
+    """Do the work of a command; says what went wrong and gives the code to exit with.
+
+    With `as_json` it is said in a document too, unless the command has printed one.
+    """
+    OWES_DOCUMENT.set(as_json)
     try:
         try:
             work()
@@ -32,8 +36,7 @@ def exit_code(work: Callable[[], object]) -> int:
         except Exception as error:  # noqa: BLE001 (each is told in its way)
             return _tell(error)
         except KeyboardInterrupt:
-            note("interrupted")
-            return INTERRUPTED
+            return _interrupted()
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -51,22 +54,35 @@ def _tell(error: Exception) -> int:
     """Say one thing about an error."""
     if isinstance(error, BrokenPipeError):
         raise error
-    if isinstance(error, _UsageError):
-        fail(_usage(error))
-        return USAGE
     if isinstance(error, typer.Abort):
-        note("interrupted")
-        return INTERRUPTED
-    if wants_traceback():
-        traceback.print_exception(error)
+        return _interrupted()
+    code, hint = FAILED, ""
+    if isinstance(error, _UsageError):
+        code, message = USAGE, _usage(error)
     elif isinstance(error, LiveCrewError):
-        fail(str(error))
+        message = str(error)
     elif isinstance(error, OSError) and error.filename is not None:
-        fail(f"`{error.filename}`: {(error.strerror or str(error)).lower()}")
+        message = f"`{error.filename}`: {(error.strerror or str(error)).lower()}"
     else:
-        fail(f"{type(error).__name__}: {error}{_place(error)}")
-        note("LIVE_CREW_TRACEBACK=1 shows the traceback")
-    return FAILED
+        message = f"{type(error).__name__}: {error}{_place(error)}"
+        hint = "\nLIVE_CREW_TRACEBACK=1 shows the traceback"
+    if wants_traceback() and code != USAGE:
+        traceback.print_exception(error)
+    else:
+        fail(f"{message}{hint}")
+    _print_owed(message)
+    return code
+
+
+def _interrupted() -> int:
+    note("interrupted")
+    _print_owed("interrupted")
+    return INTERRUPTED
+
+
+def _print_owed(message: str) -> None:
+    if OWES_DOCUMENT.get():
+        document({"error": message})
 
 
 def _usage(error: Any) -> str:

@@ -7,7 +7,10 @@ from typer import Option
 
 __all__ = ["AsJson", "ConfigFile", "Handlers", "JournalFile", "StreamName"]
 
-AsJson = Annotated[bool, Option("--json", help="Print one JSON document and nothing else.")]
+AsJson = Annotated[
+    bool,
+    Option("--json", help="Print one JSON document and nothing else; `error` is what went wrong."),
+]
 ConfigFile = Annotated[
     Path | None,
     Option("-c", "--config", help="The configuration; else `live_crew_config.yaml` here."),

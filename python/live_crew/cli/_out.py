@@ -4,10 +4,25 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ["document", "fail", "has_colors", "is_terminal", "near", "note", "paint", "say", "table"]
+__all__ = [
+    "OWES_DOCUMENT",
+    "document",
+    "fail",
+    "has_colors",
+    "is_terminal",
+    "near",
+    "note",
+    "paint",
+    "say",
+    "table",
+]
+
+# Whether the document that `--json` asked for is still to be printed.
+OWES_DOCUMENT = ContextVar("OWES_DOCUMENT", default=False)
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
@@ -31,6 +46,7 @@ def fail(message: str) -> None:
 
 def document(data: Any) -> None:
     """The one JSON document of `--json`."""
+    OWES_DOCUMENT.set(False)
     say(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
 
 

@@ -52,7 +52,7 @@ class _Commands(TyperGroup):
         if isinstance(sys.stdout, TextIOWrapper):
             # A terminal that cannot show an arrow is no reason to fail.
             sys.stdout.reconfigure(errors="backslashreplace")
-        sys.exit(exit_code(lambda: self._do(given)))
+        sys.exit(exit_code(lambda: self._do(given), as_json="--json" in given))
 
     def _do(self, args: list[str]) -> None:
         if not args:

@@ -1,5 +1,6 @@
 """Finding a command, and what it costs."""
 
+import json
 import subprocess
 import sys
 from importlib import import_module
@@ -87,3 +88,43 @@ def test_python_dash_m_is_the_same_program():
     out, err = process.communicate(timeout=30)
     assert out.startswith("live-crew 0.")
     assert (err, process.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["process", "nope.jsonl", "--json"], 1),
+        (["diff", "a.db", "b.db", "--json"], 1),
+        (["dlq", "list", "--json"], 1),
+        (["process", "events.jsonl", "--handlers", "broken", "--json"], 1),
+        (["nope", "--json"], 2),
+        (["version", "--json", "--nope"], 2),
+        (["process", "--json"], 2),
+    ],
+)
+def test_with_json_what_went_wrong_is_a_document_too(folder, command, args, code):
+    (folder / "broken.py").write_text("1 / 0\n")
+    told = command(*args)
+    assert told.exit_code == code
+    (said,) = json.loads(told.stdout).items()
+    assert said[0] == "error"
+    assert told.stderr.startswith(f"error: {said[1]}\n")
+
+
+def test_with_json_what_went_wrong_is_a_document_beside_its_traceback(folder, command):
+    told = command("process", "nope.jsonl", "--json", env={"LIVE_CREW_TRACEBACK": "1"})
+    assert json.loads(told.stdout) == {"error": "`nope.jsonl` is not there; check the path"}
+    assert "Traceback" in told.stderr
+
+
+@pytest.mark.parametrize("args", [["validate", "nope.yaml"], ["process", "events.jsonl"]])
+def test_a_document_that_tells_what_went_wrong_stays_the_only_one(folder, command, args):
+    with (folder / "events.jsonl").open("a") as file:
+        file.write("nope\n")
+    told = command(*args, "--json")
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["ok"] is False
+
+
+def test_without_json_what_went_wrong_leaves_standard_output_alone(folder, command):
+    assert command("process", "nope.jsonl").stdout == ""
