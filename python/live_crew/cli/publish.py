@@ -11,6 +11,7 @@ from live_crew.cli._actions import lines_to
 from live_crew.cli._options import AsJson, ConfigFile
 from live_crew.cli._out import document, near, note
 from live_crew.config import FileTransport, load_config
+from live_crew.errors import ModelError
 from live_crew.events import load_events_from_file
 from live_crew.models import Event
 from live_crew.settings import Settings
@@ -73,7 +74,10 @@ def _event(kind: str | None, stream: str, payload: str) -> Event[Any]:
             f'`--payload {payload}` is no JSON: {error}; quote it: --payload \'{{"team": "home"}}\''
         ) from None
     now = datetime.now(timezone.utc)
-    return Event.model_validate({"ts": now, "kind": kind, "stream_id": stream, "payload": said})
+    try:
+        return Event.model_validate({"ts": now, "kind": kind, "stream_id": stream, "payload": said})
+    except ModelError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _refuse_constant(name: str) -> None:

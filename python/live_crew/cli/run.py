@@ -18,6 +18,8 @@ from live_crew.cli._sight import Sight
 from live_crew.cli._told import tell_failed, tell_summary
 from live_crew.cli._transport import follow
 from live_crew.config import FileTransport
+from live_crew.errors import ModelError
+from live_crew.models import Event
 from live_crew.settings import Settings
 
 __all__ = ["run"]
@@ -54,6 +56,8 @@ def run(
 
     Example: tail -f goals.jsonl | live-crew run -s match42 --handlers crews
     """
+    if stream is not None:
+        _check_name(stream)
     settings, make_room = config_for_run(config, journal, "realtime")
     place = settings.transport if isinstance(settings.transport, FileTransport) else None
     followed = Path(place.path) if place and place.path != "-" else None
@@ -85,3 +89,11 @@ def run(
         raise typer.Exit(_INTERRUPTED)
     if not is_ok:
         raise typer.Exit(1)
+
+
+def _check_name(stream: str) -> None:
+    """Refuse a name that no event can have; else the run would wait for one in vain."""
+    try:
+        Event(kind="any", stream_id=stream)
+    except ModelError as error:
+        raise typer.BadParameter(str(error)) from None

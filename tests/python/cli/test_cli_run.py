@@ -207,6 +207,17 @@ class TestFile:
         assert "Ada" in (folder / "actions.jsonl").read_text()
 
 
+@pytest.mark.parametrize("transport", ["memory", "{kind: nats, url: 'nats://127.0.0.1:1'}"])
+def test_what_is_no_name_of_a_stream_is_wrong_usage(folder, command, transport):
+    with (folder / "live_crew_config.yaml").open("a") as file:
+        file.write(f"transport: {transport}\n")
+    told = command("run", "-s", "a b", input="")
+    assert told.exit_code == 2
+    assert told.stderr.count("\n") == 1
+    assert "error: stream_id `a b` is not allowed: 1 to 100 of A-Z a-z 0-9 _ -" in told.stderr
+    assert not (folder / ".live_crew").exists()
+
+
 def test_journals_on_nats_are_kept_there_and_nowhere_else(folder, command):
     with (folder / "live_crew_config.yaml").open("a") as file:
         file.write("transport: nats\n")
@@ -254,8 +265,8 @@ class TestPublish:
             (["-k", "goal", "events.jsonl"], 2, "give either `--kind`"),
             (["-k", "goal", "-p", "home"], 2, "`--payload home` is no JSON"),
             (["-k", "goal", "-p", "NaN"], 2, "`NaN` is no JSON value"),
-            (["-k", "a goal"], 1, "kind `a goal` is not allowed"),
-            (["-k", "goal", "-s", "a b"], 1, "a b"),
+            (["-k", "a goal"], 2, "kind `a goal` is not allowed"),
+            (["-k", "goal", "-s", "a b"], 2, "stream_id `a b` is not allowed: 1 to 100 of "),
             (["nowhere.jsonl"], 1, "nowhere.jsonl"),
         ],
     )
