@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from live_crew.cli._out import STDOUT, flush, writing
 from live_crew.config import FileTransport, LiveConfig
 from live_crew.errors import TransportError
 from live_crew.models import Action
@@ -16,8 +17,9 @@ __all__ = ["Lines", "lines_of", "lines_to", "whole_errors"]
 class Lines:
     """Writes every action as a line of JSON; a transport of actions."""
 
-    def __init__(self, out: BinaryIO, *, at_once: bool) -> None:
+    def __init__(self, out: BinaryIO, place: str, *, at_once: bool) -> None:
         self._out = out
+        self._place = place
         self._at_once = at_once
         self.count = 0
         self.error: OSError | None = None
@@ -26,15 +28,16 @@ class Lines:
         """Write an action; `error` keeps what went wrong, for whoever began the run."""
         try:
             self.write(action.model_dump_json())
-            if self._at_once:
-                self._out.flush()
         except OSError as error:
             self.error = error
             raise
 
     def write(self, line: str) -> None:
         """Write one line."""
-        self._out.write(line.encode() + b"\n")
+        with writing(self._place):
+            self._out.write(line.encode() + b"\n")
+            if self._at_once:
+                self._out.flush()
         self.count += 1
 
 
@@ -57,13 +60,17 @@ def lines_of(
 def lines_to(path: Path | None, *, append: bool = False, at_once: bool = False) -> Iterator[Lines]:
     """Lines to a file, or to standard output."""
     if path is None:
-        sys.stdout.flush()
-        yield Lines(sys.stdout.buffer, at_once=at_once)
-        sys.stdout.flush()
+        flush()
+        yield Lines(sys.stdout.buffer, STDOUT, at_once=at_once)
+        flush()
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab" if append else "wb") as out:
-        yield Lines(out, at_once=at_once)
+    out = path.open("ab" if append else "wb")
+    try:
+        yield Lines(out, f"`{path}`", at_once=at_once)
+    finally:
+        with writing(f"`{path}`"):
+            out.close()
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import Any
 import typer
 
 from live_crew._words import did_you_mean
-from live_crew.cli._out import OWES_DOCUMENT, document, fail, note
-from live_crew.errors import LiveCrewError
+from live_crew.cli._out import OWES_DOCUMENT, document, fail, flush, note
+from live_crew.errors import LiveCrewError, TransportError
 
 __all__ = ["exit_code", "wants_traceback"]
 
@@ -38,10 +38,15 @@ def exit_code(work: Callable[[], object], *, as_json: bool = False) -> int:
         except KeyboardInterrupt:
             return _interrupted()
         finally:
-            sys.stdout.flush()
+            flush()
     except BrokenPipeError:
-        _leave_pipe()
+        _leave_output()
         return PIPE
+    except TransportError as error:
+        # Nobody has told it yet: to tell anything, standard output is flushed first.
+        _leave_output()
+        fail(str(error))
+        return FAILED
     return OK
 
 
@@ -116,8 +121,8 @@ def _place(error: Exception) -> str:
     return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
 
 
-def _leave_pipe() -> None:
-    """Nobody reads any more; what is still buffered goes nowhere, without a word."""
+def _leave_output() -> None:
+    """Nothing can be written any more; what is still buffered goes nowhere, without a word."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

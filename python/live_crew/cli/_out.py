@@ -3,15 +3,20 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
+from live_crew.errors import TransportError
+
 __all__ = [
     "OWES_DOCUMENT",
+    "STDOUT",
     "document",
     "fail",
+    "flush",
     "has_colors",
     "is_terminal",
     "near",
@@ -19,7 +24,10 @@ __all__ = [
     "paint",
     "say",
     "table",
+    "writing",
 ]
+
+STDOUT = "standard output"
 
 # Whether the document that `--json` asked for is still to be printed.
 OWES_DOCUMENT = ContextVar("OWES_DOCUMENT", default=False)
@@ -29,12 +37,19 @@ _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 def say(text: str = "") -> None:
     """A line of the result."""
-    sys.stdout.write(text + "\n")
+    with writing(STDOUT):
+        sys.stdout.write(text + "\n")
+
+
+def flush() -> None:
+    """Let go of the lines so far."""
+    with writing(STDOUT):
+        sys.stdout.flush()
 
 
 def note(text: str) -> None:
     """A line for whoever watches."""
-    sys.stdout.flush()
+    flush()
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
@@ -57,6 +72,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     say(paint(_line(head, widths), "bold", sys.stdout))
     for row in cells:
         say(_line(row, widths))
+
+
+@contextmanager
+def writing(place: str) -> Iterator[None]:
+    """Name the place that cannot be written; Python names a file only when it opens it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TransportError(f"{place}: {(error.strerror or str(error)).lower()}") from error
 
 
 def near(place: object) -> str:

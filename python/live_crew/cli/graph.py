@@ -9,7 +9,7 @@ import typer
 from live_crew.cli._crews import make_orchestrator, plan_of, read_config
 from live_crew.cli._draw import mermaid, svg
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
-from live_crew.cli._out import document, note, say
+from live_crew.cli._out import document, note, say, writing
 
 __all__ = ["graph"]
 
@@ -48,5 +48,6 @@ def graph(
     if output is None:
         say(drawn)
     else:
-        output.write_text(drawn + "\n", encoding="utf-8")
+        with writing(f"`{output}`"):
+            output.write_text(drawn + "\n", encoding="utf-8")
         note(f"wrote {output}")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from live_crew.cli._options import AsJson
-from live_crew.cli._out import document, say
+from live_crew.cli._out import document, say, writing
 from live_crew.errors import ConfigError
 
 __all__ = ["new"]
@@ -122,7 +122,8 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
     for one, text in texts.items():
         file = folder / one
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        with writing(f"`{file}`"):
+            file.write_text(text, encoding="utf-8")
 
 
 def _say_where(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from live_crew.cli._options import AsJson
-from live_crew.cli._out import document, note
+from live_crew.cli._out import document, note, writing
 
 __all__ = ["schema"]
 
@@ -41,7 +41,9 @@ def schema(
     if output is None:
         document(made)
         return
-    output.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(made, indent=2, ensure_ascii=False)
+    with writing(f"`{output}`"):
+        output.write_text(text + "\n", encoding="utf-8")
     note(
         f"wrote {output}; begin the YAML file with `# yaml-language-server: $schema={output.name}`"
     )

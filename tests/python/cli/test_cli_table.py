@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +129,52 @@ def test_a_document_that_tells_what_went_wrong_stays_the_only_one(folder, comman
 
 def test_without_json_what_went_wrong_leaves_standard_output_alone(folder, command):
     assert command("process", "nope.jsonl").stdout == ""
+
+
+# Where every write fails as on a full disk.
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no `/dev/full`")
+class TestFullDisk:
+    def said(self, *args, **options):
+        process = spawn(*args, **options)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 1
+        return out, err
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ["process", "events.jsonl", "-j", "a.db"],
+            ["publish", "events.jsonl"],
+            ["schema", "config"],
+            ["graph"],
+        ],
+    )
+    def test_the_file_is_named(self, folder, args):
+        _, err = self.said(*args, "-o", FULL)
+        assert err == "error: `/dev/full`: no space left on device\n"
+
+    def test_the_file_is_named_in_the_document_too(self, folder):
+        out, _ = self.said("process", "events.jsonl", "-o", FULL, "--json")
+        assert json.loads(out) == {"error": "`/dev/full`: no space left on device"}
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ["process", "events.jsonl"],
+            ["process", "events.jsonl", "--json"],
+            ["process", "nope.jsonl", "--json"],
+            ["publish", "events.jsonl"],
+            ["schema", "config"],
+            ["version"],
+        ],
+    )
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
+    def test_standard_output_is_named(self, folder, args, unbuffered):
+        with FULL.open("w") as full:
+            _, err = self.said(*args, stdout=full, env={"PYTHONUNBUFFERED": unbuffered})
+        assert err.splitlines()[-1] == "error: standard output: no space left on device"
+        assert "Errno" not in err
+        assert "TRACEBACK" not in err
