@@ -208,12 +208,6 @@ class Tasks:
             context.run(step[0])
         return self._followed(task, coroutine)
 
-    def exited(self, error: SystemExit) -> HandlerExit:
-        """What becomes of the exit of a handler that no task took."""
-        made = HandlerExit(error.code)
-        made.__cause__ = error
-        return made
-
     def tell(self, task: asyncio.Task[Any], run: Run) -> None:
         """Tell a run what becomes of its task."""
         self._runs[task] = run

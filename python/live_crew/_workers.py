@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from live_crew._core import Run
-from live_crew.errors import HandlerExit
 
 __all__ = ["Workers"]
 
@@ -36,8 +35,6 @@ class _Job:
                 if self.takes_context
                 else self.function(run.event)
             )
-        except SystemExit as error:
-            self.run.fail(HandlerExit(error.code))
         except BaseException as error:  # noqa: BLE001 (nothing a handler raises may end a thread)
             self.run.fail(error)
         else:

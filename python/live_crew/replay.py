@@ -102,7 +102,6 @@ class Replay:
         self._mode: ReplayMode = mode
         self._journal, self._tape = recorded
         self._serving = Serving(self._tape) if mode == "reexecute" else None
-        self._styles: dict[str, str] = {}
 
     async def run(
         self, stream_id: str | None, first: int | None, last: int | None, crew: str | None
@@ -112,7 +111,6 @@ class Replay:
         gate = asyncio.Semaphore(_AT_ONCE)
         members = [p.member(self._plan.pace, workers) for p in self._participants.values()]
         try:
-            self._styles = {name: style for name, _, style, _, _ in members}
             streams = [one["stream_id"] for one in self._journal.streams()]
             found: list[Attempt] = []
             left_out: Counter[str] = Counter()
@@ -156,9 +154,7 @@ class Replay:
             try:
                 answer = await self._answer(attempt)
             except SystemExit as error:
-                # As it was told then: only what ran beside the loop was kept from ending it.
-                is_inline = self._styles[attempt.crew] == "inline"
-                told = attempt.compare_failure(error if is_inline else HandlerExit(error.code))
+                told = attempt.compare_failure(HandlerExit(error.code))
             except Exception as error:  # noqa: BLE001 (it is compared with what was raised then)
                 told = attempt.compare_failure(error)
             else:

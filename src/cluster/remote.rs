@@ -125,6 +125,10 @@ impl<C: Crews> Crews for Elsewhere<C> {
         }
     }
 
+    fn is_tired(&self) -> bool {
+        self.local.is_tired()
+    }
+
     async fn breathe(&mut self) {
         self.is_recovering = false;
         self.local.breathe().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::{
-    exceptions::PyException,
+    exceptions::PySystemExit,
     intern,
     prelude::*,
     types::{PyDict, PyList, PyString, PyTuple},
@@ -215,18 +215,19 @@ pub(super) fn failure(py: Python<'_>, error: &PyErr) -> Failure {
     Failure { reason: Reason::Error, message: cut(message) }
 }
 
-/// Whether an exception ends a run and nothing more; the others are meant for the program.
-pub(super) fn is_of_the_run(py: Python<'_>, error: &PyErr) -> bool {
-    error.is_instance_of::<PyException>(py)
-        || error.is_instance_of::<pyo3::exceptions::PySystemExit>(py)
-        || error.is_instance_of::<pyo3::exceptions::PyGeneratorExit>(py)
-        || is_cancelled(py, error)
-}
-
-fn is_cancelled(py: Python<'_>, error: &PyErr) -> bool {
-    py.import(intern!(py, "asyncio"))
-        .and_then(|asyncio| asyncio.getattr(intern!(py, "CancelledError")))
-        .is_ok_and(|cancelled| error.matches(py, cancelled).unwrap_or(false))
+/// An exit as an error of the run, with what to do instead; anything else as it is.
+pub(super) fn without_exit(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PySystemExit>(py) {
+        return error;
+    }
+    let made = || {
+        let code = error.value(py).getattr(intern!(py, "code"))?;
+        let errors = py.import(intern!(py, "live_crew.errors"))?;
+        let exit = PyErr::from_value(errors.call_method1(intern!(py, "HandlerExit"), (code,))?);
+        exit.set_cause(py, Some(error.clone_ref(py)));
+        Ok(exit)
+    };
+    made().unwrap_or_else(|other: PyErr| other)
 }
 
 /// A message is read by people and kept in the journal: it needs no megabytes.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use pyo3::{
-    exceptions::PyValueError,
+    exceptions::{PyKeyboardInterrupt, PyValueError},
     intern,
     prelude::*,
     types::{PyDict, PyList},
@@ -14,7 +14,7 @@ use pyo3::{
 use tokio::sync::mpsc;
 
 use super::{
-    answers::{Reader, failure, is_of_the_run},
+    answers::{Reader, failure, without_exit},
     context::RunContext,
     event::Event,
     plan,
@@ -147,7 +147,8 @@ impl Members {
         )
     }
 
-    /// What an exception means for the run; one meant for the program ends the session too.
+    /// What an exception means for the run. An interrupt is meant for the program: it ends the
+    /// session, and whoever goes on has the run again.
     fn raised(
         &self,
         py: Python<'_>,
@@ -155,20 +156,16 @@ impl Members {
         run: RunId,
         attempt: u32,
         error: PyErr,
-    ) -> Outcome {
-        let failed = Outcome::Failed(failure(py, &error));
-        if is_of_the_run(py, &error) {
-            self.pulse.remember(
-                stream,
-                &self.plan.crew(run.crew).spec.name,
-                run.key,
-                attempt,
-                error,
-            );
-        } else {
+    ) -> Option<Outcome> {
+        if error.is_instance_of::<PyKeyboardInterrupt>(py) {
             self.pulse.interrupt(error);
+            return None;
         }
-        failed
+        let error = without_exit(py, error);
+        let failed = Outcome::Failed(failure(py, &error));
+        let crew = &self.plan.crew(run.crew).spec.name;
+        self.pulse.remember(stream, crew, run.key, attempt, error);
+        Some(failed)
     }
 }
 
@@ -180,7 +177,9 @@ impl Crews for Members {
     fn start(&mut self, stream: &StreamId, job: Job) -> Started {
         Python::attach(|py| match self.begin(py, stream, &job) {
             Ok(started) => started,
-            Err(error) => Started::Done(self.raised(py, stream, job.run, job.attempt, error)),
+            Err(error) => self
+                .raised(py, stream, job.run, job.attempt, error)
+                .map_or(Started::Later, Started::Done),
         })
     }
 
@@ -207,12 +206,19 @@ impl Crews for Members {
             match result {
                 Ok(answer) => {
                     let reader = &mut self.all[run.crew.0 as usize].reader;
-                    read(reader, answer.bind(py), &job)
+                    Some(read(reader, answer.bind(py), &job))
                 }
                 Err(error) => self.raised(py, &stream, run, attempt, error),
             }
         });
-        Back { stream, run, attempt, outcome, notes }
+        match outcome {
+            Some(outcome) => Back { stream, run, attempt, outcome, notes },
+            None => std::future::pending().await,
+        }
+    }
+
+    fn is_tired(&self) -> bool {
+        self.pulse.is_tired()
     }
 
     async fn breathe(&mut self) {

@@ -20,6 +20,10 @@ use crate::engine::{CrewName, RunKey, StreamId};
 /// How long a session keeps the loop before others get their turn.
 const BREATH: Duration = Duration::from_millis(4);
 
+/// How long it may keep the loop before a handler that could begin has to wait. Well over a breath,
+/// since a handler of an ordinary length is better done where it is.
+const TIRED: Duration = Duration::from_millis(20);
+
 /// Exceptions kept with their tracebacks for `get_error_details`.
 const KEPT_ERRORS: usize = 1_000;
 
@@ -87,7 +91,7 @@ impl Pulse {
 
     /// Lets the loop have its thread, if it was without it for long.
     pub(super) async fn breathe(&self) {
-        let mut is_due = self.inner().step_began.elapsed() >= BREATH;
+        let mut is_due = self.has_worked(BREATH);
         poll_fn(|context| {
             if std::mem::take(&mut is_due) {
                 context.waker().wake_by_ref();
@@ -96,6 +100,16 @@ impl Pulse {
             Poll::Ready(())
         })
         .await;
+    }
+
+    /// Whether no more handlers are to begin in this step.
+    pub(super) fn is_tired(&self) -> bool {
+        self.has_worked(TIRED)
+    }
+
+    fn has_worked(&self, so_long: Duration) -> bool {
+        let inner = self.inner();
+        inner.interrupt.is_some() || inner.step_began.elapsed() >= so_long
     }
 
     /// Keeps an exception that is meant for the program; the first one counts.

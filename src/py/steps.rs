@@ -7,7 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::{
-    exceptions::{PyRuntimeError, PySystemExit},
+    exceptions::PyRuntimeError,
     intern,
     prelude::*,
     types::{IntoPyDict, PyList, PyTuple},
@@ -165,9 +165,6 @@ impl Steps {
                 begin_at_coroutine(py, &error)?;
                 if !is_unseen {
                     [("error", error)].into_py_dict(py)?
-                } else if error.is_instance_of::<PySystemExit>(py) {
-                    let exited = self.tasks.bind(py).call_method1(intern!(py, "exited"), (error,));
-                    return Err(PyErr::from_value(exited?));
                 } else {
                     return Err(error);
                 }

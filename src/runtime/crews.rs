@@ -43,6 +43,12 @@ pub trait Crews: Send {
     /// Waits for the next run to come back. Dropping the future loses nothing.
     fn next_back(&mut self) -> impl Future<Output = Back> + Send;
 
+    /// Whether runs on the spot have held the thread for long. Others that would be done there wait
+    /// for the next breath, and what was done so far is written.
+    fn is_tired(&self) -> bool {
+        false
+    }
+
     /// Called between two rounds of the loop, for the first time when runs that were under way
     /// before are handed over. Crews that run on the thread of the loop let others
     /// have it here, if they held it for long.

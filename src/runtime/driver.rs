@@ -15,7 +15,7 @@ use super::{
     write::{Writing, Written},
 };
 use crate::{
-    engine::{Control, Input, Pace, Plan, StreamId, Timestamp},
+    engine::{Control, Input, Job, Pace, Plan, StreamId, Timestamp},
     store::Store,
     transport::{Cursor, Delivery, Outgoing, Sink, Source, TransportError},
 };
@@ -54,6 +54,8 @@ pub struct Runtime<S, K, C, T> {
     pub(super) known_to: Option<u64>,
     pub(super) acked: Option<u64>,
     pub(super) under_way: usize,
+    /// Jobs for the spot that wait until the crews are rested.
+    pub(super) waiting: Vec<(usize, Job)>,
     /// Room to encode in, used again.
     pub(super) scratch: Scratch,
     pub(super) refused: u64,
@@ -88,6 +90,7 @@ enum Happened<S> {
     Stop(Stop),
     Back(Back),
     Time,
+    Breath,
     Written(Written<S>),
     Deliveries(Vec<Delivery>),
 }
@@ -127,6 +130,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             known_to: None,
             acked: None,
             under_way: 0,
+            waiting: Vec::new(),
             scratch: Scratch::default(),
             refused: 0,
             gate,
@@ -227,6 +231,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 written = written => Happened::Written(written),
                 back = crews.next_back(), if self.under_way > 0 => Happened::Back(back),
                 () = sleep => Happened::Time,
+                () = std::future::ready(()), if !self.waiting.is_empty() => Happened::Breath,
                 deliveries = source.next(self.options.batch), if may_read => {
                     Happened::Deliveries(deliveries?)
                 }
@@ -248,6 +253,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                     }
                 }
                 Happened::Back(back) => self.take_back(now, back),
+                Happened::Breath => self.start_waiting(),
                 Happened::Time if deadline.is_some_and(|deadline| deadline <= now) => {
                     self.note(now, "stop", None, "the drain took longer than its grace")?;
                     return Ok(Ending::Aborted);
@@ -318,7 +324,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
 
     /// Whether everything that was folded is durable.
     fn is_settled(&self) -> bool {
-        self.writing.is_none() && self.touched.is_empty()
+        self.writing.is_none() && self.touched.is_empty() && self.waiting.is_empty()
     }
 
     /// Whether more may be taken in: not while much waits for runs, or to be written.
@@ -393,10 +399,13 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         }
     }
 
-    /// Does what can be done on the spot, until the stream has to wait for something else.
+    /// Does what can be done on the spot, until the stream has to wait for something else or the
+    /// crews are tired: then its jobs wait as those that are done elsewhere do.
     pub(super) fn run_immediate(&mut self, ix: usize, now: Timestamp) {
         let (stream, crews) = (&mut self.streams[ix], &mut self.crews);
-        while let Some(job) = stream.next_immediate(|job| crews.is_immediate(job.run.crew)) {
+        let is_immediate =
+            |crews: &C, job: &Job| crews.is_immediate(job.run.crew) && !crews.is_tired();
+        while let Some(job) = stream.next_immediate(|job| is_immediate(crews, job)) {
             let (run, attempt) = (job.run, job.attempt);
             match crews.start(stream.engine.stream(), job) {
                 Started::Done(outcome) => {

@@ -9,7 +9,7 @@ use super::{
     write::{Then, Writing, Written},
 };
 use crate::{
-    engine::{Input, Timestamp},
+    engine::{Input, Job, Timestamp},
     store::Store,
     transport::{Cursor, Sink, Source},
 };
@@ -88,22 +88,38 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
 
     /// Starts or cancels what a stream wanted, now that it is durable.
     fn start_or_cancel(&mut self, ix: usize, after: After) {
-        let name = self.streams[ix].engine.stream();
         match after {
-            After::Start(job) => {
-                let (run, attempt) = (job.run, job.attempt);
-                match self.crews.start(name, job) {
-                    Started::Later => self.under_way += 1,
-                    Started::Done(outcome) => {
-                        let outcome = redacted(outcome, &self.plan);
-                        let now = self.clock.now();
-                        self.tell(ix, now, Input::Result { run, attempt, outcome });
-                    }
-                }
+            After::Start(job) => self.start(ix, job),
+            After::Cancel(run, attempt) => {
+                let is_it = |job: &Job| (job.run, job.attempt) == (run, attempt);
+                self.waiting.retain(|(of, job)| *of != ix || !is_it(job));
+                self.crews.cancel(self.streams[ix].engine.stream(), run, attempt);
             }
-            After::Cancel(run, attempt) => self.crews.cancel(name, run, attempt),
             // It is in the batch.
             After::Publish(_) | After::Tell(_) => {}
+        }
+    }
+
+    /// Starts what waited for the crews to be rested.
+    pub(super) fn start_waiting(&mut self) {
+        for (ix, job) in std::mem::take(&mut self.waiting) {
+            self.start(ix, job);
+        }
+    }
+
+    fn start(&mut self, ix: usize, job: Job) {
+        if self.crews.is_immediate(job.run.crew) && self.crews.is_tired() {
+            self.waiting.push((ix, job));
+            return;
+        }
+        let (run, attempt) = (job.run, job.attempt);
+        match self.crews.start(self.streams[ix].engine.stream(), job) {
+            Started::Later => self.under_way += 1,
+            Started::Done(outcome) => {
+                let outcome = redacted(outcome, &self.plan);
+                let now = self.clock.now();
+                self.tell(ix, now, Input::Result { run, attempt, outcome });
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod journal;
 mod recovery;
 mod slow;
 mod stopping;
+mod tired;
 mod torn;
 
 use std::{

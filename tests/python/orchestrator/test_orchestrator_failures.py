@@ -7,7 +7,6 @@ import pickle
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -81,7 +80,8 @@ def test_c9_a_handler_that_exits_ends_its_run_and_not_the_program(code, options)
 
     (error,) = beside(leave).errors
     assert error.reason == "error"
-    assert isinstance(error.__cause__, (SystemExit, HandlerExit))
+    assert isinstance(error.__cause__, HandlerExit)
+    assert isinstance(error.__cause__.__cause__, SystemExit)
 
 
 async def test_c9_an_async_handler_that_exits_ends_its_run_and_not_the_loop():
@@ -97,7 +97,15 @@ async def test_c9_an_async_handler_that_exits_ends_its_run_and_not_the_loop():
 
 
 @pytest.mark.parametrize(
-    "kind", [asyncio.CancelledError, GeneratorExit, StopIteration, StopAsyncIteration, MemoryError]
+    "kind",
+    [
+        asyncio.CancelledError,
+        GeneratorExit,
+        StopIteration,
+        StopAsyncIteration,
+        MemoryError,
+        Deadly,
+    ],
 )
 @pytest.mark.parametrize("options", [{}, {"timeout_ms": 60_000}], ids=["inline", "thread"])
 def test_c9_exceptions_that_mean_something_to_python_fail_their_run_too(kind, options):
@@ -109,24 +117,19 @@ def test_c9_exceptions_that_mean_something_to_python_fail_their_run_too(kind, op
     assert type(error.__cause__) is kind
 
 
-def raises(kind: type[BaseException], options: dict[str, Any]) -> Callable[[], object]:
+@pytest.mark.parametrize("options", [{}, {"timeout_ms": 60_000}], ids=["inline", "thread"])
+def test_an_interrupt_is_meant_for_the_program(options):
     @event_handler("tick", **options)
     def boom(event):
-        raise kind
+        raise KeyboardInterrupt
 
     stream = TestStream(boom, steady)
     stream.at(0).event("tick")
-    return stream.run
+    with pytest.raises(KeyboardInterrupt):
+        stream.run()
 
 
-@pytest.mark.parametrize("options", [{}, {"timeout_ms": 60_000}], ids=["inline", "thread"])
-def test_what_is_meant_for_the_program_passes_through(options):
-    for kind in (KeyboardInterrupt, Deadly):
-        with pytest.raises(kind):
-            raises(kind, options)()
-
-
-async def test_what_an_async_handler_means_for_the_program_passes_through():
+async def test_c9_whatever_an_async_handler_raises_fails_its_run():
     @event_handler("tick")
     async def boom(event):
         await asyncio.sleep(0)
@@ -134,8 +137,34 @@ async def test_what_an_async_handler_means_for_the_program_passes_through():
 
     stream = TestStream(boom)
     stream.at(0).event("tick")
-    with pytest.raises(Deadly):
-        await stream.run_async()
+    (error,) = (await stream.run_async()).errors
+    assert type(error.__cause__) is Deadly
+
+
+def test_after_an_interrupt_no_other_handler_begins_and_its_run_is_had_again(tmp_path):
+    begun: list[int] = []
+
+    @event_handler("tick")
+    def count(event):
+        begun.append(event.payload)
+        if begun == [0, 1, 2]:
+            raise KeyboardInterrupt
+
+    def made() -> Orchestrator:
+        orchestrator = Orchestrator(journal=str(tmp_path / "journal.db"))
+        orchestrator.register_handler(count)
+        return orchestrator
+
+    ticks = [
+        {"ts": f"2026-01-01T00:00:{n:02}Z", "kind": "tick", "stream_id": "s", "payload": n}
+        for n in range(60)
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        made().run_sync(ticks)
+    assert begun == [0, 1, 2]
+    result = made().run_sync(ticks)
+    assert result.ok
+    assert begun[-58:] == list(range(2, 60))
 
 
 # -- deadlines ---------------------------------------------------------------------------------

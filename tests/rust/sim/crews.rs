@@ -2,6 +2,7 @@
 //! alone; how long it takes does not.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
@@ -55,6 +56,8 @@ pub(super) struct SimCrews {
     tempers: Arc<[Temper]>,
     /// For what must not matter.
     rng: Rng,
+    /// Says at random, when asked, that they have worked for long.
+    moods: RefCell<Rng>,
     under_way: BTreeMap<(Instant, u64), Back>,
     started: u64,
     mishaps: Arc<Mutex<Mishaps>>,
@@ -67,7 +70,8 @@ impl SimCrews {
         rng: Rng,
         mishaps: Arc<Mutex<Mishaps>>,
     ) -> Self {
-        Self { seed, tempers, rng, under_way: BTreeMap::new(), started: 0, mishaps }
+        let moods = RefCell::new(rng.clone());
+        Self { seed, tempers, rng, moods, under_way: BTreeMap::new(), started: 0, mishaps }
     }
 
     fn temper(&self, crew: CrewIx) -> &Temper {
@@ -123,6 +127,10 @@ impl Crews for SimCrews {
         }
         self.under_way
             .retain(|_, back| (&back.stream, back.run, back.attempt) != (stream, run, attempt));
+    }
+
+    fn is_tired(&self) -> bool {
+        self.moods.borrow_mut().chance(15)
     }
 
     async fn next_back(&mut self) -> Back {
