@@ -3,7 +3,8 @@
 from live_crew import event_handler
 
 
-@event_handler("goal")
+# Live, the slice waits for it: so the score a commentator sees is that of its own slice.
+@event_handler("goal", timing="sync", timeout_ms=5_000)
 def scorer(event, ctx):
     ctx.incr(["score", event.payload["side"]])
 
