@@ -55,6 +55,8 @@ class NatsTls(Section):
 def _read_urls(value: Any) -> Any:
     if value in ([], ()):
         refuse("without a server", "write `nats://host:4222`")
+    if not isinstance(value, str | list | tuple):
+        refuse("is no address of a server", "write `nats://host:4222`, or a list of them")
     return [value] if isinstance(value, str) else value
 
 

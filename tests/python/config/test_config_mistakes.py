@@ -60,6 +60,14 @@ Write = Callable[..., Path]
             "1:30: transport.url[0]: `http://h` is no address of a server; write `nats://host:4222`",
         ),
         (
+            "transport: {kind: nats, url: 5}",
+            "1:30: transport.url: 5 is no address of a server; write `nats://host:4222`, or a list of them",
+        ),
+        (
+            "transport: {kind: nats, url: {host: h}}",
+            "1:30: transport.url: a mapping is no address of a server; write `nats://host:4222`, or a list of them",
+        ),
+        (
             "transport: {kind: nats, url: []}",
             "1:30: transport.url: a list without a server; write `nats://host:4222`",
         ),
