@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from live_crew.crews.missing import NOT_INSTALLED, is_not_installed
 from live_crew.errors import ConfigError
 
 __all__ = ["Lane", "the_lane"]
@@ -56,7 +57,8 @@ class Lane:
         try:
             self._prepare()
         except ImportError as error:
-            self.ready.set_exception(_not_installed(error))
+            missing = is_not_installed(error)
+            self.ready.set_exception(ConfigError(NOT_INSTALLED) if missing else error)
         except BaseException as error:  # noqa: BLE001 (whoever waits gets it)
             self.ready.set_exception(error)
         else:
@@ -135,11 +137,3 @@ def _import_crewai() -> None:
     # The collection that is due after so many new objects stops everything for a while, and would
     # come in the first runs; the next one comes when there is a quarter more of them.
     gc.collect()
-
-
-def _not_installed(error: ImportError) -> Exception:
-    if error.name is not None and error.name.partition(".")[0] == "crewai":
-        return ConfigError(
-            "crews need CrewAI, which is not installed; `pip install 'live-crew[crewai]'`"
-        )
-    return error

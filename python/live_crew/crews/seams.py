@@ -18,6 +18,8 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from live_crew.crews.missing import NOT_INSTALLED, is_not_installed
+
 # Read while crewai is imported: no telemetry, no tracing prompt, no look at a package index.
 for _name, _value in (
     ("CREWAI_DISABLE_TELEMETRY", "true"),
@@ -31,7 +33,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     # The whole before its parts: a program that imports crewai meanwhile, on another thread, waits
     # for the whole, and each would wait for what the other has begun.
-    import crewai  # noqa: F401
+    try:
+        import crewai  # noqa: F401
+    except ImportError as error:
+        if not is_not_installed(error):
+            raise
+        raise ModuleNotFoundError(NOT_INSTALLED, name="crewai") from None
     import crewai.agents.agent_builder.base_agent as _base_agent
     import crewai.task as _task
     from crewai import LLM, Agent, BaseLLM, Crew, CrewOutput, Process, Task

@@ -14,6 +14,7 @@ import sys
 import weakref
 from collections.abc import Callable
 
+from live_crew.crews.missing import NOT_INSTALLED, is_not_installed
 from live_crew.crews.process.server import FORK, KILL, REQUEST
 from live_crew.crews.process.wire import Frames, restored
 from live_crew.errors import ConfigError, LiveCrewError
@@ -118,7 +119,9 @@ class Forks:
             if what == "ready":
                 self.ready.set_result(None)
             elif what == "failed":
-                self.ready.set_exception(_not_started(restored(about[0])))
+                error = restored(about[0])
+                missing = is_not_installed(error)
+                self.ready.set_exception(ConfigError(NOT_INSTALLED) if missing else error)
             else:
                 number, how = about
                 if ended := self._ended.pop(number, None):
@@ -144,11 +147,3 @@ def _command(fd: int) -> list[str]:
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined] # noqa: SLF001
     path = json.dumps([one for one in sys.path if isinstance(one, str)])
     return [sys.executable, *flags, "-c", _BOOT, str(fd), path]
-
-
-def _not_started(error: BaseException) -> BaseException:
-    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "crewai":
-        return ConfigError(
-            "crews need CrewAI, which is not installed; `pip install 'live-crew[crewai]'`"
-        )
-    return error
