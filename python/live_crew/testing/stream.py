@@ -101,16 +101,16 @@ class TestStream:
 
     def at(self, when: Length) -> Moment:
         """The instant at which the next events happen, counted from the epoch."""
-        return Moment(self, _EPOCH + _length(when))
+        return Moment(self, _after(_EPOCH, when))
 
     def late(self, when: Length) -> Moment:
         """An instant whose slice has closed when its events arrive; it is checked that it has."""
-        return Moment(self, _EPOCH + _length(when), is_late=True)
+        return Moment(self, _after(_EPOCH, when), is_late=True)
 
     def gap(self, length: Length) -> Moment:
         """The instant after so much silence, counted from the latest event."""
         arrivals = (mark.event.ts for mark in self.marks if isinstance(mark, Arrival))
-        return Moment(self, max(arrivals, default=_EPOCH) + _length(length))
+        return Moment(self, _after(max(arrivals, default=_EPOCH), length))
 
     def crash(self) -> TestStream:
         """Let the process die once it has taken in the events so far.
@@ -194,6 +194,17 @@ class _Said:
         return StreamResult(**given, orchestrator=orchestrator, witness=witness)
 
 
+def _after(begin: datetime, length: Length) -> datetime:
+    """The instant that is so much later."""
+    try:
+        lasts = _length(length)
+        if lasts < timedelta(0):
+            raise LiveCrewError(f"`{length}` goes back in time; write 0 or more")
+        return begin + lasts
+    except OverflowError:
+        raise LiveCrewError(f"`{length}` is too long; a stream ends with the year 9999") from None
+
+
 def _length(length: Length) -> timedelta:
     """A length of time, exact to the microsecond."""
     if isinstance(length, timedelta):
@@ -201,6 +212,13 @@ def _length(length: Length) -> timedelta:
     if isinstance(length, str):
         found = _LENGTH.fullmatch(length.strip())
         if found is None:
-            raise LiveCrewError(f'`{length}` is no time; write milliseconds, or "0.5s", "2m", "1h"')
+            raise _no_time(length)
         return timedelta(microseconds=int(Decimal(found[1]) * _UNITS[found[2]]))
-    return timedelta(microseconds=round(length * 1_000))
+    try:
+        return timedelta(microseconds=round(length * 1_000))
+    except (TypeError, ValueError):
+        raise _no_time(length) from None
+
+
+def _no_time(given: object) -> LiveCrewError:
+    return LiveCrewError(f'`{given}` is no time; write milliseconds, or "0.5s", "2m", "1h"')

@@ -1,6 +1,7 @@
 """`TestStream`: events, crashes, late events and silence, and what comes of them."""
 
 import asyncio
+import math
 from datetime import timedelta
 
 import pytest
@@ -59,10 +60,28 @@ def test_time_is_counted_from_the_epoch(when):
     assert seen(stream) == [(1, "here")]
 
 
-@pytest.mark.parametrize("wrong", ["soon", "", "5", "-1s", "1 day", "1e3ms"])
-def test_what_is_no_time_is_refused(wrong):
-    with pytest.raises(LiveCrewError, match="no time"):
-        TestStream().at(wrong)
+WRONG = ["soon", "", "5", "-1s", "1 day", "1e3ms", math.nan, None, []]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("point", [TestStream.at, TestStream.late, TestStream.gap])
+def test_what_is_no_time_is_refused(point, wrong):
+    with pytest.raises(LiveCrewError, match="is no time; write milliseconds"):
+        point(TestStream(), wrong)
+
+
+@pytest.mark.parametrize("far", [10**30, math.inf, f"{10**30}h", timedelta.max])
+@pytest.mark.parametrize("point", [TestStream.at, TestStream.gap])
+def test_a_time_that_no_calendar_has_is_refused(point, far):
+    with pytest.raises(LiveCrewError, match="is too long; a stream ends with the year 9999"):
+        point(TestStream(), far)
+
+
+@pytest.mark.parametrize("before", [-5, -0.001, timedelta(days=-1)])
+@pytest.mark.parametrize("point", [TestStream.at, TestStream.gap])
+def test_no_time_goes_back(point, before):
+    with pytest.raises(LiveCrewError, match="goes back in time; write 0 or more"):
+        point(TestStream(), before)
 
 
 def test_a_moment_takes_several_events():
