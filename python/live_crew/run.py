@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -57,6 +58,8 @@ class LiveRun:
         watch: Watch | None = None,
         traffic: Traffic | None = None,
     ) -> None:
+        # It may be refused, so it comes before all that would have to be ended.
+        stream = _stream_of(source)
         self._settings = settings
         self._traffic = traffic
         self._journal = journal
@@ -100,8 +103,7 @@ class LiveRun:
         self._drive = Drive(session, self._relay if settings.relays else None)
         self._tasks.step = self._drive.step
         self._session = session
-        if isinstance(source, (EventTransport, AsyncIterable)):
-            stream = source.events() if isinstance(source, EventTransport) else source
+        if stream is not None:
             self._pump = asyncio.ensure_future(self._feed(stream))
 
     async def result(self) -> RunResult:
@@ -308,6 +310,21 @@ class LiveRun:
             },
             usage={crew.name: crew.take_usage() for crew in self._crews},
         )
+
+
+def _stream_of(source: Any) -> AsyncIterable[Any] | None:
+    """The events that are waited for one by one, if the source has such."""
+    if not isinstance(source, EventTransport):
+        return source if isinstance(source, AsyncIterable) else None
+    stream: object = source.events()
+    if isinstance(stream, AsyncIterable):
+        return stream
+    if inspect.iscoroutine(stream):
+        stream.close()  # what is never awaited would be warned about
+    raise ConfigError(
+        f"`{type(source).__name__}.events` gave a {type(stream).__name__}; "
+        "write it as an `async def` with `yield`, or return an async iterator"
+    )
 
 
 def _name_of(source: Any) -> str | None:

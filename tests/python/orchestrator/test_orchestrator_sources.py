@@ -195,6 +195,25 @@ def test_the_objects_have_the_protocols():
     assert isinstance(Mirror(), ContextBackend)
 
 
+def listed(self):
+    return TICKS
+
+
+async def without_yield(self):
+    return TICKS
+
+
+@pytest.mark.parametrize(
+    ("events", "said"), [(listed, "gave a list"), (without_yield, "gave a coroutine")]
+)
+async def test_a_transport_whose_events_are_none_is_told(events, said):
+    transport = type("Mine", (), {"events": events})()
+    orchestrator = made(transport=transport, pace="virtual")
+    with pytest.raises(ConfigError, match=f"`Mine.events` {said}; write it as an `async def`"):
+        await orchestrator.run()
+    assert (await orchestrator.run(TICKS)).ok
+
+
 async def test_a_transport_of_ones_own_gives_events_and_takes_actions():
     both = Both(TICKS)
     result = await made(transport=both, pace="virtual").run()
