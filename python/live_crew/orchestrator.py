@@ -17,6 +17,7 @@ from live_crew.handlers import Handler, as_handler
 from live_crew.models import Action, Event
 from live_crew.participants import Participant, participants_of
 from live_crew.run import LiveRun
+from live_crew.timeslice import checked_slice
 from live_crew.transports import EventTransport
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class Orchestrator:
         a copy. `llm` may be an object too.
         """
         if triggers is not None:
-            runtime["triggers"] = [triggers] if isinstance(triggers, str) else list(triggers)  # type: ignore[call-overload]
+            several = isinstance(triggers, Iterable) and not isinstance(triggers, str)
+            runtime["triggers"] = list(triggers) if several else [triggers]  # type: ignore[call-overload]
         settings = self._settings
         made = Participant.from_crew(
             name, crew, runtime, config=settings.config, model=settings.model
@@ -96,6 +98,8 @@ class Orchestrator:
 
     def with_crews(self, crews: Mapping[str, Any]) -> Orchestrator:
         """Add several: a name to a handler, or to a mapping with `crew` and `runtime.yaml` keys."""
+        if not isinstance(crews, Mapping):
+            raise ConfigError(f"crews are a mapping, not {crews!r}; give `{{'name': crew}}`")
         for name, crew in crews.items():
             if isinstance(crew, Mapping):
                 runtime = dict(crew)
@@ -240,11 +244,12 @@ class Orchestrator:
         """Say why a crew ran, waits, or did not run in a slice."""
         from live_crew.story import story
 
-        return story(self._journal.explain(self._stream(stream_id), crew, slice))
+        at = checked_slice(slice)
+        return story(self._journal.explain(self._stream(stream_id), crew, at))
 
     def context_at(self, stream_id: str, slice: int) -> dict[str, Any]:  # noqa: A002
         """Give the context of a stream as it was after a slice."""
-        context: dict[str, Any] = self._journal.context_at(stream_id, slice)
+        context: dict[str, Any] = self._journal.context_at(stream_id, checked_slice(slice))
         return context
 
     def get_error_details(self, crew: str, slice: int | None = None) -> MultiCrewError | None:  # noqa: A002
@@ -274,6 +279,9 @@ class Orchestrator:
 
         if crew is not None and crew not in self._participants:
             raise self._unknown(crew)
+        for bound in (first, last):
+            if bound is not None:
+                checked_slice(bound)
         replay = Replay(self._participants, self.plan(), mode, self._recorded(journal))
         return await replay.run(stream_id, first, last, crew)
 

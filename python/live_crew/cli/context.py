@@ -9,6 +9,7 @@ from live_crew.cli._journal import open_journal, the_stream
 from live_crew.cli._options import AsJson, ConfigFile, JournalFile, StreamName
 from live_crew.cli._out import document, say, table
 from live_crew.errors import JournalError
+from live_crew.timeslice import checked_slice
 
 __all__ = ["context"]
 
@@ -34,7 +35,7 @@ def context(
     opened = open_journal(journal, config)
     name = the_stream(opened, stream)
     if blame is None:
-        at = _last_slice(opened, name) if at is None else at
+        at = _last_slice(opened, name) if at is None else checked_slice(at)
         held = opened.context_at(name, at)
         document({"stream_id": name, "slice": at, "context": held} if as_json else held)
         return

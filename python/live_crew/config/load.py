@@ -133,8 +133,13 @@ def make_runtime(crew: str, **keywords: object) -> CrewRuntime:
 
 
 def _find(path: str | Path | None) -> str | None:
-    if path is not None:
+    if isinstance(path, str | os.PathLike):
         return os.fspath(path)
+    if path is not None:
+        raise ConfigError(
+            f"{shown(path)} is no configuration; give the path of a file, "
+            "and settings as keywords such as `slice_ms=500`"
+        )
     return next((name for name in _FOUND_BY_THEMSELVES if os.path.lexists(name)), None)
 
 

@@ -179,6 +179,8 @@ class TestContext:
         told = command("context", "--at", "99")
         assert told.exit_code == 1
         assert "slice 99 of stream `shop` is not committed" in told.stderr
+        told = command("context", "--at", 10**20)
+        assert told.stderr.startswith(f"error: slice {10**20} is beyond any stream")
 
     def test_what_is_no_path_is_wrong_usage(self, journaled, command):
         assert command("context", "--blame", "a..b").exit_code == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import re
 from typing import Any
 
 import pytest
@@ -173,6 +174,22 @@ def test_with_crews_takes_functions_and_mappings():
     assert orchestrator.crews == ["some", "all"]
     with pytest.raises(ConfigError, match="names no `crew`"):
         orchestrator.with_crews({"none": {"triggers": ["tick"]}})
+
+
+@pytest.mark.parametrize(
+    ("register", "said"),
+    [
+        (lambda one: one.with_crews(5), "crews are a mapping, not 5; give `{'name': crew}`"),
+        (lambda one: one.with_crews([print]), "crews are a mapping, not [<built-in"),
+        (lambda one: one.register_crew("c", print, 5), "triggers[0]: 5 is no trigger; use a kind"),
+        (lambda one: Orchestrator(config=5), "5 is no configuration; give the path of a file"),
+        (lambda one: Orchestrator(config={"slice_ms": 5}), "a mapping is no configuration"),
+        (lambda one: Orchestrator.from_config(5), "5 is no configuration"),
+    ],
+)
+def test_what_cannot_be_registered_is_told(register, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        register(Orchestrator())
 
 
 # -- typed -------------------------------------------------------------------------------------

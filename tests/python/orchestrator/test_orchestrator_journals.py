@@ -123,6 +123,17 @@ def test_n6_a_journal_explains_itself_to_another_process(journal):
         again.explain("folow", 1)
 
 
+@pytest.mark.parametrize("far", [2**70, -(2**70)])
+def test_a_slice_that_no_stream_can_have_is_told(far):
+    orchestrator = played().orchestrator
+    with pytest.raises(JournalError, match=f"slice {far} is beyond any stream"):
+        orchestrator.explain("follow", far)
+    with pytest.raises(JournalError, match="beyond any stream"):
+        orchestrator.context_at("test", far)
+    with pytest.raises(JournalError, match="beyond any stream"):
+        asyncio.run(orchestrator.replay(first=far))
+
+
 def test_j4_a_journal_verifies(journal):
     result = played(journal=journal)
     verdict = Orchestrator(journal=journal).journal.verify("test")
