@@ -4,10 +4,13 @@ Names are loaded when first used, so that importing the package costs next to no
 imports CrewAI.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+# Not that of `typing`, which takes longer to import than all of this.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from live_crew.config import load_config
     from live_crew.errors import LiveCrewError, MultiCrewError
     from live_crew.events import load_events_from_file
@@ -58,6 +61,8 @@ def __getattr__(name: str) -> Any:
         from live_crew._core import __version__
 
         return __version__
+    from importlib import import_module
+
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

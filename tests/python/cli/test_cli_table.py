@@ -1,6 +1,7 @@
 """Finding a command, and what it costs."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -178,3 +179,28 @@ class TestFullDisk:
         assert err.splitlines()[-1] == "error: standard output: no space left on device"
         assert "Errno" not in err
         assert "TRACEBACK" not in err
+
+
+@pytest.mark.parametrize("module", ["typer", "yaml"])
+def test_an_interrupt_while_it_is_imported_ends_it_quietly(folder, module):
+    # As Ctrl-C in the first moments is seen by whatever is being imported then.
+    (folder / f"{module}.py").write_text("raise KeyboardInterrupt\n")
+    paths = {"PYTHONPATH": f"{folder}{os.pathsep}{HOME}"}
+    process = spawn("process", "events.jsonl", env=paths)
+    out, err = process.communicate(timeout=30)
+    assert (out, err, process.returncode) == ("", "interrupted\n", 130)
+
+
+def test_until_an_interrupt_is_quiet_nothing_is_imported():
+    code = (
+        "import sys\nbefore = set(sys.modules)\nimport live_crew.cli\n"
+        "print(sorted(set(sys.modules) - before - {'__future__'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(HOME)},
+    )
+    assert done.stdout == "['live_crew', 'live_crew.cli']\n"
