@@ -139,7 +139,7 @@ async fn call_off(nats: &Connection, ticket: &Ticket) {
     let text = ticket.cancellation().into();
     if let Err(error) = nats.client().publish(ticket.cancel(), text).await {
         // It goes on for nothing until its time is up.
-        tracing::warn!(%error, ?ticket, "a run on another host cannot be cancelled");
+        tracing::warn!(%error, run = ticket.id(), "a run on another host cannot be cancelled");
     }
 }
 

@@ -214,7 +214,7 @@ impl Keeper {
             // Somebody was faster.
             && error.code() != Some(crate::nats::code::WRONG_LAST_SEQUENCE)
         {
-            tracing::warn!(%error, ?ask, "a lease cannot be written");
+            tracing::warn!(%error, "a lease cannot be written");
         }
         self.claims.answered(sent, ask, answer.ok());
     }

@@ -48,10 +48,19 @@ pub mod subjects {
 
     /// The stream a subject is about.
     pub fn stream_of(subject: &str) -> Option<StreamId> {
-        // A kept event has its shard before the rest.
+        StreamId::new(name_in(subject)).ok()
+    }
+
+    /// What stands for the stream in a subject: anybody may publish to anything.
+    pub fn name_in(subject: &str) -> &str {
+        let rest = sent_to(subject).strip_prefix("live.").unwrap_or_default();
+        rest.split('.').next().unwrap_or_default()
+    }
+
+    /// The subject something was sent to. A kept event has its shard before it.
+    pub fn sent_to(subject: &str) -> &str {
         let rest = subject.strip_prefix("p.").and_then(|rest| rest.split_once('.'));
-        let subject = rest.map_or(subject, |(_, subject)| subject);
-        StreamId::new(subject.strip_prefix("live.")?.split('.').next()?).ok()
+        rest.map_or(subject, |(_, sent_to)| sent_to)
     }
 }
 

@@ -210,7 +210,7 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                     };
                     match error {
                         Some(error) if stop.is_none() && may_pass(&error) => {
-                            tracing::warn!(?scope, %error, "a part is given up, and tried for again");
+                            tracing::warn!(%scope, %error, "a part is given up, and tried for again");
                         }
                         None | Some(RuntimeError::Store(StoreError::Deposed { .. })) => {}
                         Some(error) => {

@@ -73,7 +73,8 @@ impl Sink for Output {
         if let Some(nats) = &mut self.nats {
             nats.publish(batch).await?;
         }
-        if self.relay {
+        // Nothing is not handed over: Python would not see it, and everybody wait for ever.
+        if self.relay && !batch.is_empty() {
             let _turn = self.mouth.relaying.lock().await;
             let (done, wait) = oneshot::channel();
             self.mouth.said().relay = Some((batch.to_vec(), done));

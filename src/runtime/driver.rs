@@ -59,6 +59,8 @@ pub struct Runtime<S, K, C, T> {
     /// Room to encode in, used again.
     pub(super) scratch: Scratch,
     pub(super) refused: u64,
+    /// Input was refused, and the store does not know that it is done with.
+    pub(super) is_refusal_new: bool,
     pub(super) gate: Gate,
     pub(super) audit: Option<Audit>,
     /// Nothing was written since the journal was opened.
@@ -133,6 +135,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             waiting: Vec::new(),
             scratch: Scratch::default(),
             refused: 0,
+            is_refusal_new: false,
             gate,
             audit,
             is_recovered: true,
@@ -144,9 +147,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let same = |stream: &&Stream| source.is_none() || stream.header.source == *source;
         let streams = runtime.streams.iter().filter(same);
         runtime.known_to = streams.filter_map(|stream| stream.engine.cursor()).max();
-        let settled = runtime.store.as_ref().and_then(Store::settled);
-        runtime.last_cursor =
-            runtime.known_to.map(|to| settled.map_or(to, |settled| settled.min(to)));
+        let store = runtime.store.as_ref();
+        runtime.last_cursor = store.and_then(|store| store.settled(runtime.known_to));
         runtime.settled = runtime.last_cursor;
         Ok(runtime)
     }

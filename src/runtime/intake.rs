@@ -99,6 +99,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             self.sink.publish(&letters).await?;
             // They are in no journal: once this is acknowledged they do not come again.
             self.sink.flush().await?;
+            self.is_refusal_new = true;
         }
         Ok(())
     }

@@ -30,6 +30,12 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         }
         if self.writing.is_none() {
             // Input that was refused is in no journal.
+            if std::mem::take(&mut self.is_refusal_new)
+                && let (Some(store), Some(cursor)) = (&mut self.store, self.last_cursor)
+            {
+                store.settle(cursor).await?;
+                self.settled = self.last_cursor;
+            }
             self.ack(source, self.committed()).await?;
         }
         Ok(())

@@ -163,10 +163,16 @@ pub trait Store: Send + 'static {
         self.append(frames)
     }
 
-    /// Up to where all events of the source are in the journals, where that may be less far than
-    /// the furthest of them: an append that broke off is then no append of all or none.
-    fn settled(&self) -> Option<u64> {
-        None
+    /// Remembers that all input of the source up to here is done with: what was refused of it is
+    /// in no journal. Where that is not remembered, it may be refused again.
+    fn settle(&mut self, _cursor: u64) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Up to where all input of the source is done with, where `known_to` is the furthest event in
+    /// a journal. It may be less: an append that broke off is then no append of all or none.
+    fn settled(&self, known_to: Option<u64>) -> Option<u64> {
+        known_to
     }
 
     /// Which of the messages were not sent; for a journal that is taken up again.

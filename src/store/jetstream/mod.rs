@@ -20,7 +20,7 @@ use std::{
 use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 
-use self::tag::{FrameTag, SnapshotTag};
+use self::tag::{FrameTag, SETTLED, SnapshotTag};
 use super::{
     Frame, Mark, Pick, Pruned, Retention, Rider, Snapshot, Store, StoreError, StoredFrame,
     StreamSummary,
@@ -28,10 +28,7 @@ use super::{
 };
 use crate::{
     engine::{StreamId, Timestamp},
-    nats::{
-        Connection, Fence, InOrder, Layout, Message, NatsError, code, shard_of, store_together,
-        subjects,
-    },
+    nats::{Connection, Fence, InOrder, Layout, NatsError, code, shard_of, subjects},
 };
 
 /// How long what was told has to get out at the end.
@@ -51,6 +48,16 @@ pub enum Scope {
     },
     /// One stream.
     Stream(StreamId),
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("all streams"),
+            Self::Shard { number, of } => write!(f, "shard {number} of {of}"),
+            Self::Stream(name) => write!(f, "stream `{name}`"),
+        }
+    }
 }
 
 impl Scope {
@@ -90,6 +97,10 @@ pub struct JetStreamStore {
     in_order: Option<InOrder>,
     /// When that way may be tried again.
     fast_from: Option<Instant>,
+    /// Who writes, for people.
+    who: Bytes,
+    /// Up to where input was done with when some was refused.
+    settled: Option<u64>,
     journal: String,
 }
 
@@ -123,6 +134,8 @@ impl JetStreamStore {
             listed: None,
             in_order: None,
             fast_from: None,
+            who: Bytes::new(),
+            settled: None,
             journal,
         })
     }
@@ -136,16 +149,10 @@ impl JetStreamStore {
         };
         let term = crate::nats::last(&store.log, &subject).await;
         let term = term.map_err(|error| failed(&store.journal, "taking it over", error))?;
-        let message = Message {
-            subject: subject.clone(),
-            id: None,
-            headers: async_nats::HeaderMap::new(),
-            payload: Bytes::copy_from_slice(who.as_bytes()),
-            after: Some(term.map_or(0, |term| term.sequence)),
-        };
-        let taken = store_together(&store.nats, Layout::LOG, None, vec![message]).await;
-        let stored = taken.map_err(|error| store.wrote(error))?;
-        store.fence = Some(Fence { subject, last: stored.last().copied().unwrap_or(0) });
+        store.who = Bytes::copy_from_slice(who.as_bytes());
+        store.settled = term.as_ref().and_then(|term| term.header(SETTLED)?.parse().ok());
+        store.fence = Some(Fence { subject, last: term.map_or(0, |term| term.sequence) });
+        store.write_term().await?;
         Ok(store)
     }
 
@@ -201,8 +208,12 @@ impl Store for JetStreamStore {
         self.write_frames(frames, riders, settled).await
     }
 
-    fn settled(&self) -> Option<u64> {
-        Self::settled(self)
+    async fn settle(&mut self, cursor: u64) -> Result<(), StoreError> {
+        self.write_settled(cursor).await
+    }
+
+    fn settled(&self, known_to: Option<u64>) -> Option<u64> {
+        Self::settled(self, known_to)
     }
 
     async fn unsent(&mut self, riders: Vec<Rider>) -> Result<Vec<Rider>, StoreError> {

@@ -157,7 +157,7 @@ impl JetStreamStore {
     }
 
     /// Forgets what is stored on a subject before a sequence.
-    async fn purge(&self, subject: &str, before: u64) -> Result<(), StoreError> {
+    pub(super) async fn purge(&self, subject: &str, before: u64) -> Result<(), StoreError> {
         let purged = self.log.purge().filter(subject).sequence(before).await;
         purged.map(drop).map_err(|error| {
             let error = NatsError::unanswered(format!("a purge of `{subject}`"), error);

@@ -9,6 +9,8 @@ pub(super) const FRAME: &str = "Live-Frame";
 pub(super) const SNAPSHOT: &str = "Live-Snapshot";
 /// On every part of something too big for one message but the last.
 pub(super) const PART: &str = "Live-Part";
+/// On a term: up to where input was done with when some was refused.
+pub(super) const SETTLED: &str = "Live-Settled";
 
 /// A frame without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]

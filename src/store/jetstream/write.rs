@@ -9,11 +9,11 @@ use super::{
     super::frame::{Head, MARK_BYTES, check_frames, encode_marks},
     Frame, FrameTag, JetStreamStore, Rider, Scope, StoreError,
     send::Written,
-    tag::{FRAME, PART, hex},
+    tag::{FRAME, PART, SETTLED, hex},
 };
 use crate::{
     engine::StreamId,
-    nats::{MAX_BATCH, Message, subjects},
+    nats::{Fence, Layout, MAX_BATCH, Message, store_together, subjects},
 };
 
 /// Room for headers in a message of the greatest size.
@@ -64,11 +64,50 @@ impl JetStreamStore {
         Ok(numbers)
     }
 
-    /// Up to where the source's events are in the journals of a shard, all of them.
-    pub(super) fn settled(&self) -> Option<u64> {
-        let tags = self.known.values().filter_map(|known| known.last.as_ref());
-        let settled = tags.filter_map(|(_, tag)| tag.settled).max();
-        matches!(self.scope, Scope::Shard { .. }).then_some(settled.unwrap_or(0))
+    /// Up to where the source's input is done with. Of a shard, frames say it, since they may be
+    /// torn between its streams; one stream has all up to its last event.
+    pub(super) fn settled(&self, known_to: Option<u64>) -> Option<u64> {
+        let in_journals = match self.scope {
+            Scope::Shard { .. } => {
+                let tags = self.known.values().filter_map(|known| known.last.as_ref());
+                tags.filter_map(|(_, tag)| tag.settled).max()
+            }
+            Scope::All | Scope::Stream(_) => known_to,
+        };
+        in_journals.max(self.settled)
+    }
+
+    /// Writes who writes and how far the input is done with, behind the last one that did so.
+    pub(super) async fn write_term(&mut self) -> Result<(), StoreError> {
+        let Some(fence) = self.fence.clone() else {
+            return Err(StoreError::ReadOnly { journal: self.journal.clone() });
+        };
+        let mut headers = HeaderMap::new();
+        if let Some(cursor) = self.settled {
+            headers.insert(SETTLED, cursor.to_string());
+        }
+        let message = Message {
+            subject: fence.subject.clone(),
+            id: None,
+            headers,
+            payload: self.who.clone(),
+            after: Some(fence.last),
+        };
+        let written = store_together(&self.nats, Layout::LOG, None, vec![message]).await;
+        let stored = written.map_err(|error| self.wrote(error))?;
+        self.fence = Some(Fence { last: stored.last().copied().unwrap_or(0), ..fence });
+        Ok(())
+    }
+
+    /// Writes that input was refused up to here. Of these there may be many: the last one stays.
+    pub(super) async fn write_settled(&mut self, cursor: u64) -> Result<(), StoreError> {
+        self.settled = Some(cursor);
+        self.write_term().await?;
+        if let Some(Fence { subject, last }) = &self.fence {
+            // What is left goes with the next one.
+            let _purged = self.purge(subject, *last).await;
+        }
+        Ok(())
     }
 
     /// A payload as the messages it needs; only the last has the header, an id each.

@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use super::super::{Cursor, DeadLetter, Delivery, Source, TransportError};
 use crate::{
-    engine::{Limits, StreamId, Timestamp},
+    engine::{Limits, NameError, StreamId, Timestamp},
     nats::{Connection, Layout, NatsError, last, stream, subjects},
     wire::{Envelope, EventReader},
 };
@@ -150,8 +150,17 @@ impl Reading {
         }
         self.taken = cursor;
         let micros = info.published.unix_timestamp_nanos() / 1_000;
+        let refused = |place, reason| {
+            let (raw, truncated) = DeadLetter::cut(&message.payload);
+            let source = subjects::sent_to(&message.subject).into();
+            Delivery::Refused(DeadLetter { source, place, reason, raw, truncated, cursor })
+        };
+        let stream = match self.stream_of(&message.subject) {
+            Ok(stream) => stream,
+            Err(error) => return Ok(Some(refused(None, error.to_string()))),
+        };
         let envelope = Envelope {
-            stream: self.stream_of(&message.subject),
+            stream: Some(stream),
             ts: i64::try_from(micros).ok().and_then(Timestamp::from_micros),
             id: message
                 .headers
@@ -159,34 +168,23 @@ impl Reading {
                 .and_then(|headers| headers.get("Nats-Msg-Id"))
                 .map(|id| Arc::from(id.as_str())),
         };
-        let sent_to = envelope.stream.clone();
         Ok(Some(match self.reader.read_sent(&message.payload, envelope) {
             Ok((stream, event)) => Delivery::Event { stream, event, cursor },
-            Err(error) => {
-                let (raw, truncated) = DeadLetter::cut(&message.payload);
-                Delivery::Refused(DeadLetter {
-                    source: sent_to.as_ref().map(subjects::events).unwrap_or_default().into(),
-                    place: Some(error.place),
-                    reason: error.problem.to_string(),
-                    raw,
-                    truncated,
-                    cursor,
-                })
-            }
+            Err(error) => refused(Some(error.place), error.problem.to_string()),
         }))
     }
 
     /// The stream of a subject. A shard has the same ones again and again.
-    fn stream_of(&mut self, subject: &str) -> Option<StreamId> {
+    fn stream_of(&mut self, subject: &str) -> Result<StreamId, NameError> {
         if let Some(stream) = self.streams.get(subject) {
-            return Some(stream.clone());
+            return Ok(stream.clone());
         }
-        let stream = subjects::stream_of(subject)?;
+        let stream = StreamId::new(subjects::name_in(subject))?;
         if self.streams.len() == STREAMS {
             self.streams.clear();
         }
         self.streams.insert(subject.to_owned(), stream.clone());
-        Some(stream)
+        Ok(stream)
     }
 
     /// Drops the consumer: the next one begins where this one ended.

@@ -1,15 +1,11 @@
 """How hosts begin: servers that are away, come later, or will never do."""
 
 import asyncio
-import re
-import signal
 import socket
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 
 import pytest
+from nats_command import command
 from nats_hosts import host, live, outside, ready
 from nats_parts import start
 from nats_proxy import Proxy
@@ -22,56 +18,6 @@ pytestmark = pytest.mark.timeout(120)
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as found:
         return found.getsockname()[1]
-
-
-class Command:
-    """`live-crew run`, and what it said so far."""
-
-    def __init__(self, process, log):
-        self.process, self._log = process, log
-
-    @property
-    def said(self):
-        return self._log.read_text()
-
-    def until(self, what, seconds=30):
-        """Waits until it has said something that fits."""
-        end = time.monotonic() + seconds
-        while not re.search(what, self.said):
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < end, (what, self.said)
-            time.sleep(0.02)
-        return self.said
-
-    def interrupt(self):
-        """Ctrl-C; gives the exit code and how long it took."""
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30), time.monotonic() - began
-
-
-@contextmanager
-def command(folder, url, *args, more=""):
-    folder.mkdir(parents=True, exist_ok=True)
-    section = f"transport: {{kind: nats, url: '{url}', lease_s: 1, shards: 2{more}}}\n"
-    (folder / "live_crew_config.yaml").write_text("slice_ms: 50\n" + section)
-    (folder / "things.py").write_text(
-        "from live_crew import event_handler\n\n\n"
-        '@event_handler("goal")\n'
-        "def scored(event):\n"
-        "    return event.payload\n"
-    )
-    running = [sys.executable, "-m", "live_crew", "run", "--handlers", "things", *args]
-    log = folder / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            running, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=out
-        )
-    try:
-        yield Command(process, log)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_host_waits_for_its_server_and_ends_at_once_when_it_is_told_to(tmp_path):
@@ -127,6 +73,40 @@ def _decides(one, two):
             return "deciding" in one.said
         time.sleep(0.02)
     raise AssertionError(one.said + two.said)
+
+
+async def test_what_one_run_refused_is_not_news_in_the_next(tmp_path, start_nats):
+    server = start_nats()
+    for n, code in ((1, 1), (2, 0)):
+        with command(tmp_path, server.url) as one:
+            one.until("deciding for 2 of 2 shards")
+            async with outside(server, "odd") as other:
+                actions = await other.connection.subscribe("live.odd.actions")
+                await other.goals(n)
+                # What is answered came after everything that came before.
+                await actions.next_msg(timeout=30)
+                if code == 1:
+                    await other.connection.publish("live.odd.events", b"not json")
+                    await other.connection.flush()
+                    one.until("refused: live.odd.events:")
+            assert one.interrupt()[0] == code, one.said
+        assert one.said.count("refused: ") == code
+
+
+async def test_a_command_outlives_its_heartbeats(tmp_path, start_nats, monkeypatch):
+    monkeypatch.setenv("LIVE_CREW_HEARTBEAT_S", "1")
+    server = start_nats()
+    with command(tmp_path, server.url) as one:
+        one.until("deciding for 2 of 2 shards")
+        async with outside(server, "beats") as other:
+            beats = await other.connection.subscribe("live.beats.heartbeats")
+            actions = await other.connection.subscribe("live.beats.actions")
+            # One of the two shards has no stream to tell of.
+            for n in range(3):
+                await other.goals(n)
+                await actions.next_msg(timeout=30)
+                await beats.next_msg(timeout=30)
+        assert one.interrupt()[0] == 0
 
 
 @pytest.mark.parametrize("what", [b"STREAM.CREATE.LIVE_RUNS", b"STREAM.CREATE.KV_live_nodes"])

@@ -1,45 +1,38 @@
 """What the core warns of is in the log of the program."""
 
 import asyncio
-import logging
 
 import pytest
-from nats_hosts import host, live, outside, ready, score
+from nats_command import command
+from nats_hosts import host, live, ready, score
 from nats_parts import start
 
 pytestmark = pytest.mark.timeout(120)
 
 
-async def test_a_server_that_is_lost_is_logged_once(start_nats, caplog):
-    caplog.set_level(logging.DEBUG, "live_crew")
+async def test_a_server_that_is_lost_is_logged_once(tmp_path, start_nats):
     server = start_nats()
-    made = host(server, score)
-    async with live(made, "logged"):
-        await ready(server)
-        async with outside(server, "logged") as other:
-            await other.goals(1)
-            await other.actions(1)
-        # A server of a test before may still be looked for.
-        assert not any(server.url in text for _, _, text in _lines(caplog))
+    # In a process of its own: what a test before was told of, nobody is told again for a minute.
+    with command(tmp_path, server.url) as one:
+        one.until("deciding for 2 of 2 shards")
         server.kill()
-        for _ in range(600):
-            if any("leases cannot be seen" in text for _, _, text in _lines(caplog)):
-                break
-            await asyncio.sleep(0.05)
-        again = await asyncio.to_thread(start, server.folder, port=server.port)
+        one.until("leases cannot be seen")
+        one.until("a lease cannot be written")
+        again = start(server.folder, port=server.port)
         try:
-            async with outside(again, "logged") as other:
-                await other.goals(2)
-                await other.actions(2)
-            await made.stop()
+            one.until("cannot be written(.|\n)*live on")
+            assert one.interrupt()[0] == 0
         finally:
             again.kill()
-    lines = _lines(caplog)
-    lost = ("live_crew.nats", "WARNING", f"lost NATS; trying again: servers {server.url}")
-    assert lines.count(lost) == 1, lines
+    lines = one.said.splitlines()
+    assert lines.count(f"lost NATS; trying again: servers {server.url}") == 1, lines
     # It is looked for them several times a second.
-    seen = [text for name, _, text in lines if name == "live_crew.cluster" and "seen" in text]
-    assert len(seen) == 1, lines
+    leases = sorted(line for line in lines if "lease" in line and "cannot" in line)
+    assert [line.partition(":")[0] for line in leases] == [
+        "a lease cannot be written",
+        "leases cannot be seen",
+    ], lines
+    assert all(line.endswith("check the server and the network") for line in leases), lines
 
 
 async def test_the_loss_of_one_server_does_not_hide_that_of_another(start_nats, caplog):

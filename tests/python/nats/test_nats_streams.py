@@ -152,6 +152,21 @@ async def test_what_is_no_event_goes_to_the_dead_letters_and_the_others_run(nats
     assert "was sent to `odd`" in reasons[2]
 
 
+async def test_an_event_for_what_is_no_name_of_a_stream_is_refused(start_nats):
+    server = start_nats()
+    made = host(server, score)
+    async with live(made, None):
+        await ready(server)
+        async with outside(server, "good") as other:
+            letters = await other.connection.subscribe("live.*.dlq")
+            good = b'{"kind": "goal", "payload": {}}'
+            await other.connection.publish("live.b\u00e4d.events", good)
+            letter = json.loads((await letters.next_msg(timeout=30)).data)
+        await made.stop()
+    assert letter["source"] == "live.b\u00e4d.events"
+    assert letter["reason"].startswith("stream_id `b\u00e4d` is not allowed: 1 to 100 of A-Z")
+
+
 async def test_each_host_runs_its_own_crews_and_all_see_one_stream(nats_server):
     one, other_host = host(nats_server), host(nats_server)
     async with live(one, "shared", {"score"}), live(other_host, "shared", {"comment"}):

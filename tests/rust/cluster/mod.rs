@@ -3,6 +3,7 @@
 mod carried;
 mod keeper;
 mod lease;
+mod refused;
 mod remote;
 
 use std::{future::Future, time::Duration};

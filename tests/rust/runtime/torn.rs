@@ -46,7 +46,7 @@ impl Store for Torn {
         Err(StoreError::ReadOnly { journal: "torn".to_owned() })
     }
 
-    fn settled(&self) -> Option<u64> {
+    fn settled(&self, _known_to: Option<u64>) -> Option<u64> {
         Some(self.settled.lock().unwrap().unwrap_or(0))
     }
 
