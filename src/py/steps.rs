@@ -163,11 +163,10 @@ impl Steps {
             }
             Err(error) => {
                 begin_at_coroutine(py, &error)?;
-                if !is_unseen {
-                    [("error", error)].into_py_dict(py)?
-                } else {
+                if is_unseen {
                     return Err(error);
                 }
+                [("error", error)].into_py_dict(py)?
             }
         };
         let take_over = self.tasks.bind(py).getattr(intern!(py, "take_over"))?;

@@ -73,11 +73,11 @@ async fn what_was_refused_is_not_news_to_who_comes_after() {
         let (_server, nats) = begin().await;
         let to = "live.match42.events";
         publish(&nats, to, &["one", GOOD, "two"]).await;
-        assert_eq!(refused(&nats, scope.clone(), 2).await, ["one", "two"], "{scope:?}");
+        assert_eq!(Box::pin(refused(&nats, scope.clone(), 2)).await, ["one", "two"], "{scope:?}");
         publish(&nats, to, &["three"]).await;
-        assert_eq!(refused(&nats, scope.clone(), 1).await, ["three"], "{scope:?}");
+        assert_eq!(Box::pin(refused(&nats, scope.clone(), 1)).await, ["three"], "{scope:?}");
         publish(&nats, to, &[GOOD, "four"]).await;
-        assert_eq!(refused(&nats, scope.clone(), 1).await, ["four"], "{scope:?}");
+        assert_eq!(Box::pin(refused(&nats, scope.clone(), 1)).await, ["four"], "{scope:?}");
     }
 }
 
@@ -87,7 +87,7 @@ async fn that_nothing_but_refused_input_came_is_known_and_takes_one_message() {
     let match42 = stream("match42");
     for body in ["one", "two", "three"] {
         publish(&nats, "live.match42.events", &[body]).await;
-        assert_eq!(refused(&nats, Scope::Stream(match42.clone()), 1).await, [body]);
+        assert_eq!(Box::pin(refused(&nats, Scope::Stream(match42.clone()), 1)).await, [body]);
     }
     let log = nats.jetstream().get_stream(Layout::LOG).await.unwrap();
     assert_eq!(log.cached_info().state.messages, 1);
