@@ -31,6 +31,7 @@ pub async fn watch(nats: Connection, every: Duration) -> Result<(), NatsError> {
     let mut heard = BTreeMap::<StreamId, Heard>::new();
     let mut looks = interval(every);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looked = Instant::now();
     loop {
         // Cancel-safe: a subscription and an interval lose nothing.
         tokio::select! {
@@ -42,8 +43,10 @@ pub async fn watch(nats: Connection, every: Duration) -> Result<(), NatsError> {
                 }
             }
             _ = looks.tick() => {
-                // While the server is away nothing can be heard, and nobody be blamed.
-                if !nats.is_connected() {
+                // While the server is away, or this process is frozen, nothing can be heard, and
+                // nobody be blamed.
+                let was_away = std::mem::replace(&mut looked, Instant::now()).elapsed() > 2 * every;
+                if was_away || !nats.is_connected() {
                     for heard in heard.values_mut() {
                         heard.at = Instant::now();
                     }

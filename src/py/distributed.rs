@@ -314,13 +314,15 @@ fn ending(stop: Stop) -> Ending {
     }
 }
 
-/// Whether a part may go on elsewhere, or here later: the journal says where.
+/// Whether a part may go on elsewhere, or here later: the journal says where. A program that
+/// cannot be told anything any more cannot be later either, and others can have its parts.
 fn may_pass(error: &RuntimeError) -> bool {
-    matches!(
-        error,
-        RuntimeError::Transport(_)
-            | RuntimeError::Store(
-                StoreError::Deposed { .. } | StoreError::Io { .. } | StoreError::Full { .. }
-            )
-    )
+    match error {
+        RuntimeError::Transport(error) => !matches!(error, TransportError::Program(_)),
+        RuntimeError::Store(error) => matches!(
+            error,
+            StoreError::Deposed { .. } | StoreError::Io { .. } | StoreError::Full { .. }
+        ),
+        _ => false,
+    }
 }

@@ -80,7 +80,7 @@ impl Sink for Output {
             self.mouth.said().relay = Some((batch.to_vec(), done));
             // Python looks after every step, so nobody needs to be woken.
             let answer = wait.await.unwrap_or_else(|_| Err("the session ended".to_owned()));
-            answer.map_err(TransportError::Custom)?;
+            answer.map_err(TransportError::Program)?;
         }
         if let Some(contexts) = &self.contexts {
             kept::tell(contexts, batch)?;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::jetstream::context::PublishAckFuture;
+use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyList};
 use tokio::sync::OnceCell;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cluster::Role,
-    engine::{CrewName, Limits, StreamId},
+    engine::{self, CrewName, Limits, StreamId},
     nats::{Address, Connection, Layout, NatsError, subjects},
     runtime::RuntimeError,
     store::{JetStreamStore, Scope},
@@ -48,9 +48,19 @@ pub(super) struct Place {
     pub(super) waits: bool,
     pub(super) standing: Standing,
     connection: OnceCell<Connection>,
+    /// One for sending events alone, where that came first.
+    sending: OnceCell<Connection>,
 }
 
 impl Place {
+    /// A connection, whether the streams are there or not: who may only send may not make them.
+    async fn reach(&self) -> Result<Connection, NatsError> {
+        match self.connection.get() {
+            Some(nats) => Ok(nats.clone()),
+            None => self.sending.get_or_try_init(|| Connection::open(&self.address)).await.cloned(),
+        }
+    }
+
     /// The connection, made when it is first needed.
     pub(super) async fn connect(&self) -> Result<Connection, NatsError> {
         let make = async || {
@@ -59,16 +69,7 @@ impl Place {
             if !self.schedules && crate::nats::stream(&nats, Layout::RUNS).await.is_ok() {
                 return Ok(nats);
             }
-            let made = self.layout.ensure(&nats).await;
-            // Of what is not allowed there is no answer, but word of it.
-            made.map_err(|error| match (nats.denied(), &error) {
-                (Some(why), NatsError::Unanswered { .. }) => NatsError::Unfit {
-                    servers: nats.servers().to_owned(),
-                    why,
-                    fix: "`live-crew doctor --acl` writes what each user needs".to_owned(),
-                },
-                _ => error,
-            })?;
+            self.layout.ensure(&nats).await.map_err(|error| or_denied(&nats, error))?;
             Ok(nats)
         };
         self.connection.get_or_try_init(make).await.cloned()
@@ -141,6 +142,7 @@ impl PyPlace {
             waits,
             standing: Standing::default(),
             connection: OnceCell::new(),
+            sending: OnceCell::new(),
         })))
     }
 
@@ -199,22 +201,22 @@ impl PyPlace {
         let events = events?;
         let sent = py.detach(|| {
             block_on(async {
-                let nats = self.0.connect().await?;
+                let Some((first, others)) = events.split_first() else { return Ok(()) };
+                let mut nats = self.0.reach().await?;
+                match send(&nats, first).await?.await {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == PublishErrorKind::StreamNotFound => {
+                        nats = self.0.connect().await?;
+                        send(&nats, first).await?.await.map_err(|error| lost(&error))?;
+                    }
+                    Err(error) => return Err(or_denied(&nats, lost(&error))),
+                }
                 let mut acks = VecDeque::new();
-                for (stream, event) in &events {
+                for event in others {
                     if acks.len() == UNDER_WAY {
                         next_ack(&mut acks).await?;
                     }
-                    let mut body = Vec::new();
-                    wire::write_event(stream, event, &mut body);
-                    let mut headers = async_nats::HeaderMap::new();
-                    if let Some(id) = event.ids.as_deref().and_then(|ids| ids.id.as_deref()) {
-                        // The server compares ids of all streams, a producer those of one.
-                        headers.insert("Nats-Msg-Id", format!("{stream}/{id}"));
-                    }
-                    let subject = subjects::events(stream);
-                    let sent = nats.jetstream().publish_with_headers(subject, headers, body.into());
-                    acks.push_back(sent.await.map_err(|error| lost(&error))?);
+                    acks.push_back(send(&nats, event).await?);
                 }
                 while !acks.is_empty() {
                     next_ack(&mut acks).await?;
@@ -224,6 +226,34 @@ impl PyPlace {
         });
         sent.map_err(|error| transport_error(&error))
     }
+}
+
+/// Of what is not allowed there is no answer, but word of it.
+fn or_denied(nats: &Connection, error: NatsError) -> NatsError {
+    match (nats.denied(), &error) {
+        (Some(why), NatsError::Unanswered { .. }) => NatsError::Unfit {
+            servers: nats.servers().to_owned(),
+            why,
+            fix: "`live-crew doctor --acl` writes what each user needs".to_owned(),
+        },
+        _ => error,
+    }
+}
+
+async fn send(
+    nats: &Connection,
+    (stream, event): &(StreamId, engine::Event),
+) -> Result<PublishAckFuture, NatsError> {
+    let mut body = Vec::new();
+    wire::write_event(stream, event, &mut body);
+    let mut headers = async_nats::HeaderMap::new();
+    if let Some(id) = event.ids.as_deref().and_then(|ids| ids.id.as_deref()) {
+        // The server compares ids of all streams, a producer those of one.
+        headers.insert("Nats-Msg-Id", format!("{stream}/{id}"));
+    }
+    let subject = subjects::events(stream);
+    let sent = nats.jetstream().publish_with_headers(subject, headers, body.into()).await;
+    sent.map_err(|error| lost(&error))
 }
 
 async fn next_ack(acks: &mut VecDeque<PublishAckFuture>) -> Result<(), NatsError> {

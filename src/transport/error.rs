@@ -84,6 +84,9 @@ pub enum TransportError {
     /// A transport of the program's own failed, and says why.
     #[error("{0}")]
     Custom(String),
+    /// What the program does with what it is told failed, such as a pipe that nobody reads any more.
+    #[error("{0}")]
+    Program(String),
 }
 
 impl TransportError {

@@ -191,6 +191,13 @@ class TestUsers:
         for subject in ("live.>", "live.s.events", "live.s.actions", "_INBOX_reader.>"):
             assert not producer.may_listen(subject), subject
 
+    def test_the_command_sends_events_as_a_producer(self, sign_in, tmp_path, monkeypatch):
+        config = tmp_path / "producer.yaml"
+        config.write_text(f"transport: {{kind: nats, url: '{sign_in.url}', user: producer}}\n")
+        monkeypatch.setenv("LIVE_CREW_TRANSPORT__PASSWORD", sign_in.passwords["producer"])
+        sent = CliRunner().invoke(app, ["publish", "-c", str(config), "-k", "goal", "-s", "m1"])
+        assert sent.exit_code == 0, sent.output
+
     def test_a_reader_reads_actions_and_the_context_and_writes_nothing(self, sign_in):
         scheduler, reader = sign_in("scheduler"), sign_in("reader")
         for what in ("actions", "errors", "late", "heartbeats"):

@@ -1,6 +1,7 @@
 """How hosts begin: servers that are away, come later, or will never do."""
 
 import asyncio
+import signal
 import socket
 import time
 
@@ -107,6 +108,43 @@ async def test_a_command_outlives_its_heartbeats(tmp_path, start_nats, monkeypat
                 await actions.next_msg(timeout=30)
                 await beats.next_msg(timeout=30)
         assert one.interrupt()[0] == 0
+
+
+async def test_a_host_whose_output_cannot_be_written_ends_and_leaves_its_parts(
+    tmp_path, start_nats
+):
+    server = start_nats()
+    with command(tmp_path / "one", server.url, "-o", "/dev/full") as one:
+        one.until("deciding for 2 of 2 shards")
+        async with outside(server, "full") as other:
+            await other.goals(1)
+            assert await asyncio.to_thread(one.process.wait, 30) == 1
+            assert "`/dev/full`: no space left on device" in one.said
+            with command(tmp_path / "two", server.url) as two:
+                two.until("deciding for 2 of 2 shards")
+                actions = await other.connection.subscribe("live.full.actions")
+                await other.goals(2)
+                await actions.next_msg(timeout=30)
+
+
+async def test_a_host_that_was_frozen_blames_nobody(tmp_path, start_nats, monkeypatch):
+    monkeypatch.setenv("LIVE_CREW_HEARTBEAT_S", "1")
+    server = start_nats()
+    with command(tmp_path, server.url) as one:
+        one.until("deciding for 2 of 2 shards")
+        async with outside(server, "cold") as other:
+            beats = await other.connection.subscribe("live.cold.heartbeats")
+            errors = await other.connection.subscribe("live.cold.errors")
+            await other.goals(1)
+            await beats.next_msg(timeout=30)
+            one.process.send_signal(signal.SIGSTOP)
+            # Longer than three beats.
+            await asyncio.sleep(4.5)
+            one.process.send_signal(signal.SIGCONT)
+            for _ in range(2):
+                await beats.next_msg(timeout=30)
+            assert errors.pending_msgs == 0
+    assert "no heartbeat" not in one.said
 
 
 @pytest.mark.parametrize("what", [b"STREAM.CREATE.LIVE_RUNS", b"STREAM.CREATE.KV_live_nodes"])
