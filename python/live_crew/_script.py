@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from live_crew import _tasks
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["run_to_end"]
 
 T = TypeVar("T")
+
+# In what can wait, handlers run.
+_CAN_WAIT = inspect.CO_COROUTINE | inspect.CO_GENERATOR
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -35,4 +41,15 @@ def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.default_int_handler(number, frame)
+    if _is_at_tasks(frame):
+        # One that is half made would never end, and `asyncio.run` wait for it for ever.
+        asyncio.get_running_loop().call_soon(signal.raise_signal, number)
+    else:
+        signal.default_int_handler(number, frame)
+
+
+def _is_at_tasks(frame: FrameType | None) -> bool:
+    """Whether tasks are being made or ended right now, and no handler is running in one."""
+    while frame is not None and frame.f_code.co_filename != _tasks.__file__:
+        frame = frame.f_back
+    return frame is not None and not frame.f_code.co_flags & _CAN_WAIT

@@ -255,3 +255,55 @@ def test_handlers_alone_bring_no_crewai():
         say("crewai" in sys.modules)
     """)
     assert (code, out) == (0, "False\n7\nFalse\n"), error
+
+
+def test_an_interrupt_at_any_line_that_makes_or_ends_a_task_is_one():
+    """A task that is half made would never end, and asyncio wait for it for ever."""
+    code, out, error = told("""
+        import inspect, signal
+        from live_crew import _tasks
+
+        @event_handler("tick")
+        async def wait(event):
+            await asyncio.sleep(0)
+
+        seen, at = 0, 0
+
+        def look(frame, what, about):
+            global seen
+            if what == "line":
+                seen += 1
+                if seen == at:
+                    signal.raise_signal(signal.SIGINT)
+            return look
+
+        def begin(frame, what, about):
+            ours = frame.f_code.co_filename == _tasks.__file__
+            return look if ours and not frame.f_code.co_flags & inspect.CO_GENERATOR else None
+
+        def tell(*_):
+            say(f"hangs, interrupted at line {at}")
+            os._exit(3)
+
+        signal.signal(signal.SIGALRM, tell)
+        interrupted = 0
+        while True:
+            at, seen = at + 1, 0
+            orchestrator = Orchestrator()
+            orchestrator.register_handler(wait)
+            signal.alarm(10)
+            sys.settrace(begin)
+            try:
+                orchestrator.run_sync([tick()])
+            except KeyboardInterrupt:
+                interrupted += 1
+            else:
+                break
+            finally:
+                sys.settrace(None)
+                signal.alarm(0)
+        say(seen < at)
+        say(interrupted > 20)
+    """)
+    assert (code, out) == (0, "True\nTrue\n"), (out, error)
+    assert error == ""
