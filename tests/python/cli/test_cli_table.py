@@ -66,6 +66,18 @@ def test_a_missing_argument_is_named(command):
     assert "missing argument `events`; see `live-crew process --help`" in told.stderr
 
 
+def printed(code: str) -> str:
+    """What a program prints that has nothing of ours imported before."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(HOME)},
+    )
+    return done.stdout
+
+
 def test_the_version_imports_neither_crewai_nor_rich():
     # Typer may bring pydantic; nothing of ours asks for it here.
     code = (
@@ -75,14 +87,7 @@ def test_the_version_imports_neither_crewai_nor_rich():
         "late = {'crewai', 'rich', 'yaml', 'asyncio', 'live_crew.config'}\n"
         "print(sorted(late & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(HOME)},
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert printed(code).splitlines()[-1] == "[]"
 
 
 def test_python_dash_m_is_the_same_program():
@@ -196,11 +201,4 @@ def test_until_an_interrupt_is_quiet_nothing_is_imported():
         "import sys\nbefore = set(sys.modules)\nimport live_crew.cli\n"
         "print(sorted(set(sys.modules) - before - {'__future__'}))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(HOME)},
-    )
-    assert done.stdout == "['live_crew', 'live_crew.cli']\n"
+    assert printed(code) == "['live_crew', 'live_crew.cli']\n"
