@@ -50,8 +50,9 @@ def publish(
     made = load_events_from_file(events) if events is not None else [_event(kind, stream, payload)]
     settings = Settings(load_config(config))
     if output is None and settings.is_on_nats:
+        place = settings.place()
         for at in range(0, len(made), _AT_ONCE):
-            settings.place().publish(made[at : at + _AT_ONCE])
+            place.publish(made[at : at + _AT_ONCE])
         _tell_sent(made, settings.config.transport, as_json=as_json)
         return
     target = output or _followed(settings.config.transport)
@@ -85,12 +86,19 @@ def _refuse_constant(name: str) -> None:
 
 
 def _tell_sent(made: list[Event[Any]], transport: Any, *, as_json: bool) -> None:
+    servers = [_without_credentials(url) for url in transport.url]
     if as_json:
         told = [event.model_dump(mode="json") for event in made]
-        document({"events": told, "servers": list(transport.url)})
+        document({"events": told, "servers": servers})
     else:
         many = "1 event" if len(made) == 1 else f"{len(made)} events"
-        note(f"sent {many} to {' and '.join(transport.url)}")
+        note(f"sent {many} to {' and '.join(servers)}")
+
+
+def _without_credentials(url: str) -> str:
+    scheme, colon, rest = url.rpartition("://")
+    # A password may have an `@` in it; the last one is before the host.
+    return f"{scheme}{colon}{rest.rpartition('@')[2]}"
 
 
 def _followed(transport: Any) -> Path | None:

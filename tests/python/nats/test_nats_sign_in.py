@@ -5,8 +5,11 @@ import time
 import pytest
 from nats_certificates import Authority
 from nats_keys import Key, creds
+from nats_parts import Client
+from typer.testing import CliRunner
 
 from live_crew._core import check_server
+from live_crew.cli.app import app
 from live_crew.config import load_config
 from live_crew.errors import TransportError
 
@@ -49,6 +52,28 @@ class TestSecrets:
         assert said == (
             f"NATS at {url}: it has credentials, and `token` is configured too; remove one of them"
         )
+
+    @pytest.mark.parametrize("scheme", ["nats://", ""])
+    @pytest.mark.parametrize("more", ["", "x@"])
+    def test_publish_tells_where_it_sent_to_and_not_as_whom(
+        self, start_nats, monkeypatch, tmp_path, scheme, more
+    ):
+        monkeypatch.chdir(tmp_path)
+        password = f"{SECRET}{more}{SECRET}"
+        server = start_nats(f'authorization {{ users = [{{user: me, password: "{password}"}}] }}')
+        host = server.url.removeprefix("nats://")
+        url = f"{scheme}me:{password}@{host}"
+        monkeypatch.setenv("LIVE_CREW_TRANSPORT__KIND", "nats")
+        monkeypatch.setenv("LIVE_CREW_TRANSPORT__URL", url)
+        with Client(server, "me", password) as client:
+            config = {"name": "LIVE_EVENTS", "subjects": ["live.*.events"]}
+            client.ask("$JS.API.STREAM.CREATE.LIVE_EVENTS", config)
+        for args in ([], ["--json"]):
+            told = CliRunner().invoke(app, ["publish", "-k", "goal", "-s", "sent", *args])
+            assert told.exit_code == 0, told.output
+            assert f"{scheme}{host}" in told.output
+            assert SECRET not in told.output
+            assert "me:" not in told.output
 
     def test_a_token(self, start_nats):
         url = start_nats(f'authorization {{ token: "{SECRET}" }}').url
