@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from live_crew._core import Bodies, Context, Journal, Nats, Plan, Session
 from live_crew._drive import Drive
+from live_crew._files import is_same_file
 from live_crew._suggestions import suggestions_for
 from live_crew._tasks import Tasks
 from live_crew._workers import Workers
@@ -58,8 +59,10 @@ class LiveRun:
         watch: Watch | None = None,
         traffic: Traffic | None = None,
     ) -> None:
-        # It may be refused, so it comes before all that would have to be ended.
+        # These may be refused, so they come before all that would have to be ended.
         stream = _stream_of(source)
+        out = _outputs(actions, settings)
+        _check_apart(source, out)
         self._settings = settings
         self._traffic = traffic
         self._journal = journal
@@ -77,7 +80,6 @@ class LiveRun:
         self._crews = [one.crew for one in participants.values() if one.crew is not None]
         self._is_live = source is None or isinstance(source, (EventTransport, AsyncIterable, Nats))
         self._nats = source if isinstance(source, Nats) else None
-        out = _outputs(actions, settings)
         self._keeps = out is None and settings.actions is None
         if traffic is not None:
             traffic.start()
@@ -345,6 +347,18 @@ def _outputs(actions: str | Path | None, settings: Settings) -> tuple[str, str] 
         errors = transport.errors or f"{transport.actions}.errors.jsonl"
         return (str(transport.actions), str(errors))
     return None
+
+
+def _check_apart(source: Any, out: tuple[str, str] | None) -> None:
+    """Refuse to write into the file that is read: it would end as neither."""
+    if out is None or not isinstance(source, (str, Path)):
+        return
+    read = _name_of(source) or source
+    for what, place in zip(("actions", "errors"), out, strict=True):
+        if is_same_file(read, place):
+            raise ConfigError(
+                f"{what} would go to `{place}`, where the events are read; name another file"
+            )
 
 
 class _Watchful(Iterator[Any]):

@@ -6,12 +6,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import typer
+
+from live_crew._files import is_same_file
 from live_crew.cli._out import STDOUT, flush, writing
 from live_crew.config import FileTransport, LiveConfig
 from live_crew.errors import TransportError
 from live_crew.models import Action
 
-__all__ = ["Lines", "lines_of", "lines_to", "whole_errors"]
+__all__ = ["Lines", "check_apart", "lines_of", "lines_to", "whole_errors"]
 
 
 class Lines:
@@ -39,6 +42,17 @@ class Lines:
             if self._at_once:
                 self._out.flush()
         self.count += 1
+
+
+def check_apart(events: str | Path, config: LiveConfig, output: Path | None) -> None:
+    """Refuse to write into the file that is read, before it is opened."""
+    written = [(f"`-o {output}`", output)] if output is not None else []
+    if isinstance(config.transport, FileTransport):
+        for name in ("actions", "errors"):
+            written.append((f"`{name}` of the configuration", getattr(config.transport, name)))
+    for name, place in written:
+        if place is not None and is_same_file(events, place):
+            raise typer.BadParameter(f"{name} is where the events are read; name another file")
 
 
 def lines_of(

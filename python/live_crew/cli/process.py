@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from live_crew.cli._actions import lines_of, whole_errors
+from live_crew.cli._actions import check_apart, lines_of, whole_errors
 from live_crew.cli._crews import config_for_run, make_orchestrator
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
 from live_crew.cli._out import document, is_terminal
@@ -47,6 +47,7 @@ def process(
     Example: live-crew process events.jsonl --handlers crews -o actions.jsonl
     """
     settings, make_room = config_for_run(config, journal, "virtual")
+    check_apart(events, settings, output)
     with lines_of(settings, output, as_json=as_json, append=False, at_once=False) as lines:
         orchestrator = make_orchestrator(settings, handlers, actions=lines)
         _check(events)

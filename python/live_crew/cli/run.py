@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from live_crew._core import Nats
-from live_crew.cli._actions import lines_of, whole_errors
+from live_crew.cli._actions import check_apart, lines_of, whole_errors
 from live_crew.cli._crews import config_for_run, crews_here, make_orchestrator
 from live_crew.cli._live import Live
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
@@ -61,6 +61,8 @@ def run(
     settings, make_room = config_for_run(config, journal, "realtime")
     place = settings.transport if isinstance(settings.transport, FileTransport) else None
     followed = Path(place.path) if place and place.path != "-" else None
+    if settings.transport.kind != "nats":
+        check_apart(followed or "-", settings, output)
     with ExitStack() as stack:
         out = lines_of(settings, output, as_json=as_json, append=True, at_once=True)
         lines = stack.enter_context(out)

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, model_validator
 
+from live_crew._files import is_same_file
+
 from ._fields import Choice, Section, Text, Whole, refuse, refuse_parts
 from ._suggest import closest, one_of, shown
 from ._yaml import Where
@@ -33,6 +35,16 @@ class FileTransport(Section):
     path: _Path = Field(description="events as a JSON array or JSON Lines; `-` is standard input")
     actions: _Path | None = Field(default=None, description="file that actions are appended to")
     errors: _Path | None = Field(default=None, description="file that errors are appended to")
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> "FileTransport":
+        written = (("actions", self.actions), ("errors", self.errors))
+        refuse_parts(
+            ((name,), "is where the events are read; name another file")
+            for name, place in written
+            if place is not None and is_same_file(self.path, place)
+        )
+        return self
 
 
 class NatsTls(Section):

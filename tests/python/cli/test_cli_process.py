@@ -259,3 +259,26 @@ class TestSelector:
 
     def test_a_pattern_that_is_none_is_told(self, folder, command):
         assert "`(` is no pattern" in self.run(command, "(").stderr
+
+
+@pytest.mark.parametrize("output", ["events.jsonl", "link.jsonl", "./events.jsonl"])
+def test_the_file_that_is_read_is_never_written(folder, command, output):
+    (folder / "link.jsonl").symlink_to("events.jsonl")
+    before = (folder / "events.jsonl").read_text()
+    told = command("process", "events.jsonl", "-o", output)
+    assert told.exit_code == 2
+    assert "is where the events are read; name another file" in told.stderr
+    assert (folder / "events.jsonl").read_text() == before
+    assert not (folder / ".live_crew").exists()
+
+
+def test_standard_input_out_of_the_file_of_actions_is_refused(folder):
+    before = (folder / "events.jsonl").read_text()
+    with (folder / "events.jsonl").open() as events:
+        process = spawn("process", "-", "-o", "events.jsonl", stdin=events)
+        assert process.communicate()[1].endswith("name another file\n")
+    assert (folder / "events.jsonl").read_text() == before
+
+
+def test_a_device_may_be_read_and_written(folder, command):
+    assert command("process", "/dev/null", "-o", "/dev/null").exit_code == 0

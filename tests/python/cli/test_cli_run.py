@@ -153,6 +153,15 @@ class TestFile:
         process.send_signal(signal.SIGINT)
         return process.communicate(timeout=30)
 
+    def test_actions_never_go_to_the_file_that_is_followed(self, followed, command):
+        followed.parent.mkdir()
+        before = live("Ada")
+        self.append(followed, before)
+        told = command("run", "-o", "in/events.jsonl")
+        assert (told.exit_code, told.stdout) == (2, "")
+        assert "is where the events are read; name another file" in told.stderr
+        assert followed.read_text() == before
+
     def test_a_file_is_followed_as_it_grows(self, followed, command):
         told = command("publish", "-k", "signup", "-s", "shop", "-p", '{"name": "Ada"}')
         assert told.stderr == "appended 1 event to in/events.jsonl\n"

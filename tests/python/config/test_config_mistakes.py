@@ -50,6 +50,10 @@ Write = Callable[..., Path]
             "transport: {url: nats://h}",
             "1:12: transport: `kind` is missing; add `kind: …` with `memory`, `file` or `nats`",
         ),
+        (
+            "transport: {kind: file, path: a, actions: ./a}",
+            "1:43: transport.actions: is where the events are read; name another file",
+        ),
         ("transport: {kind: file}", "1:12: transport.path: is missing; add `path: …`"),
         (
             "transport: {kind: nats, urll: x}",

@@ -54,6 +54,18 @@ async def test_it_runs_over_files(events_file, tmp_path, path):
         assert payloads((await made().run(path(file))).actions) == IN_ORDER
 
 
+def test_the_file_that_is_read_is_never_written(events_file, tmp_path):
+    lines = Path(events_file(TICKS))
+    before = lines.read_bytes()
+    (tmp_path / "link").symlink_to(lines)
+    for file in (lines, tmp_path / "link"):
+        with pytest.raises(ConfigError, match="where the events are read; name another file"):
+            made().run_sync(str(lines), actions=file)
+        with pytest.raises(ConfigError, match="where the events are read; name another file"):
+            made(transport={"kind": "file", "path": lines, "actions": file})
+    assert lines.read_bytes() == before
+
+
 def test_a_script_needs_no_loop(events_file):
     orchestrator = Orchestrator.from_file(events_file(TICKS))
     orchestrator.register_handler(echo)
