@@ -161,7 +161,7 @@ class Settings:
         """What a session is told beside its plan."""
         config = self.config
         journal = config.journal
-        in_memory = journal.path is None
+        in_memory = journal.path is None and not self.is_on_nats
         rates = (config.ingress, config.ingress.source)
         # Files and replays may be as old as they like.
         window = None if pace == "virtual" or config.acceptance == "off" else config.acceptance

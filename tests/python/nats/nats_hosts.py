@@ -55,9 +55,9 @@ class Outside:
     def __init__(self, connection, stream):
         self.connection, self.stream = connection, stream
 
-    async def goals(self, *numbers):
+    async def goals(self, *numbers, more=()):
         for n in numbers:
-            body = json.dumps({"kind": "goal", "payload": {"team": "home", "n": n}})
+            body = json.dumps({"kind": "goal", "payload": {"team": "home", "n": n, **dict(more)}})
             await self.connection.jetstream().publish(
                 f"live.{self.stream}.events",
                 body.encode(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 
@@ -223,6 +224,21 @@ def test_journals_on_nats_are_read_without_a_run(nats_server):
     journal = Settings(config_of(nats_server)).open_journal()
     assert journal.is_on_nats
     assert journal.path is None
+
+
+async def test_a_journal_keeps_everything_where_nothing_else_is_configured(nats_server):
+    # More than a journal in memory keeps.
+    size, count = 450_000, 45
+    made = host(nats_server, score, journal={"snapshot_every": 5})
+    async with live(made, "kept"):
+        await ready(nats_server)
+        async with outside(nats_server, "kept") as other:
+            for n in range(count):
+                await other.goals(n, more={"noise": os.urandom(size // 2).hex()})
+            await other.actions(count)
+        await made.stop()
+    assert is_sound(made, "kept")
+    assert "landed" in made.explain("score", 0, stream_id="kept")
 
 
 async def test_a_stream_run_by_itself_and_with_its_shard_is_never_mixed(nats_server):
