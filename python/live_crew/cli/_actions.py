@@ -1,8 +1,10 @@
 """Actions as JSON Lines: where they go."""
 
+import os
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,10 +22,11 @@ __all__ = ["Lines", "check_apart", "lines_of", "lines_to", "whole_errors"]
 class Lines:
     """Writes every action as a line of JSON; a transport of actions."""
 
-    def __init__(self, out: BinaryIO, place: str, *, at_once: bool) -> None:
+    def __init__(self, out: BinaryIO, place: str, *, at_once: bool, replaces: bool = False) -> None:
         self._out = out
         self._place = place
         self._at_once = at_once
+        self._replaces = replaces
         self.count = 0
         self.error: OSError | None = None
 
@@ -38,20 +41,30 @@ class Lines:
     def write(self, line: str) -> None:
         """Write one line."""
         with writing(self._place):
+            if self._replaces:
+                self.begin()
             self._out.write(line.encode() + b"\n")
             if self._at_once:
                 self._out.flush()
         self.count += 1
+
+    def begin(self) -> None:
+        """Remove what is in the file; not before there is something to put in its place."""
+        if self._replaces and _is_replaced(self._out):
+            self._out.truncate(0)
+        self._replaces = False
 
 
 def check_apart(events: str | Path, config: LiveConfig, output: Path | None) -> None:
     """Refuse to write into the file that is read, before it is opened."""
     written = [(f"`-o {output}`", output)] if output is not None else []
     if isinstance(config.transport, FileTransport):
-        for name in ("actions", "errors"):
-            written.append((f"`{name}` of the configuration", getattr(config.transport, name)))
+        files = {"actions": config.transport.actions, "errors": config.transport.errors}
+        written += [
+            (f"`{name}` of the configuration", Path(file)) for name, file in files.items() if file
+        ]
     for name, place in written:
-        if place is not None and is_same_file(events, place):
+        if is_same_file(events, place):
             raise typer.BadParameter(f"{name} is where the events are read; name another file")
 
 
@@ -79,9 +92,11 @@ def lines_to(path: Path | None, *, append: bool = False, at_once: bool = False) 
         flush()
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    out = path.open("ab" if append else "wb")
+    out = path.open("ab")
+    lines = Lines(out, f"`{path}`", at_once=at_once, replaces=not append)
     try:
-        yield Lines(out, f"`{path}`", at_once=at_once)
+        yield lines
+        lines.begin()
     finally:
         with writing(f"`{path}`"):
             out.close()
@@ -96,3 +111,12 @@ def whole_errors(lines: Lines | None) -> Iterator[None]:
         if lines is not None and lines.error is not None:
             raise lines.error from None
         raise
+
+
+def _is_replaced(out: BinaryIO) -> bool:
+    """Whether it is a file, and not where standard output goes too, as `/dev/stdout` does."""
+    told = os.fstat(out.fileno())
+    with suppress(OSError):
+        if os.path.samestat(told, os.fstat(1)):
+            return False
+    return stat.S_ISREG(told.st_mode)

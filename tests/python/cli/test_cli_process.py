@@ -48,6 +48,37 @@ def test_actions_go_to_a_file_and_replace_what_was_in_it(folder, command):
     assert len(lines((folder / "out" / "actions.jsonl").read_text())) == 6
 
 
+@pytest.mark.parametrize(
+    ("config", "arguments"),
+    [
+        (CONFIG, ["nowhere.jsonl"]),
+        (CONFIG, ["events.jsonl", "--handlers", "nowhere"]),
+        (CONFIG, ["events.jsonl", "-j", "crews.py"]),
+        (CONFIG.replace("accounts, offset", "nobody, offset"), ["events.jsonl"]),
+    ],
+)
+def test_the_last_output_stays_when_nothing_can_run(folder, command, config, arguments):
+    (folder / "actions.jsonl").write_text("the last good one")
+    (folder / "live_crew_config.yaml").write_text(config)
+    assert command("process", *arguments, "-o", "actions.jsonl").exit_code == 1
+    assert (folder / "actions.jsonl").read_text() == "the last good one"
+
+
+def test_a_run_without_actions_leaves_an_empty_file(folder, command):
+    (folder / "actions.jsonl").write_text("the last one")
+    (folder / "events.jsonl").write_text("")
+    assert command("process", "events.jsonl", "-o", "actions.jsonl").exit_code == 0
+    assert (folder / "actions.jsonl").read_text() == ""
+
+
+def test_standard_output_by_its_path_is_not_emptied(folder):
+    with (folder / "all.log").open("a") as log:
+        log.write("before\n")
+        log.flush()
+        spawn("process", "events.jsonl", "-o", "/dev/stdout", stdout=log).communicate()
+    assert len((folder / "all.log").read_text().splitlines()) == 7
+
+
 def test_json_is_one_document_with_everything(folder, command):
     told = command("process", "events.jsonl", "--json")
     document = json.loads(told.stdout)
