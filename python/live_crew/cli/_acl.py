@@ -81,7 +81,8 @@ _Part = tuple[str, str, Iterable[str], Iterable[str]]
 
 
 def _parts(crews: Iterable[str]) -> Iterator[_Part]:
-    beats = "live.*.heartbeats"  # every host says when a stream is silent
+    # Every host says when a stream is silent; runners only in their log, for errors are not theirs.
+    beats = "live.*.heartbeats"
     yield "scheduler", "decides, and keeps all that is kept", _scheduler(), [beats]
     for crew in sorted(crews):
         hear = [f"live.*.slice.*.{crew}.cancel", beats]
@@ -118,7 +119,10 @@ def _runner(crew: str) -> Iterator[str]:
     yield f"$JS.API.CONSUMER.INFO.{consumer}"
     yield f"$JS.API.CONSUMER.MSG.NEXT.{consumer}"
     yield f"$JS.ACK.{consumer}.>"
-    yield f"live.*.slice.*.{crew}.done"
+    done = f"live.*.slice.*.{crew}.done"
+    yield done
+    # Whether a run that comes again was answered. Not MSG.GET: its body says what it asks for.
+    yield f"$JS.API.DIRECT.GET.LIVE_RUNS.{done}"
 
 
 def _reader() -> Iterator[str]:

@@ -31,6 +31,7 @@ STREAMS = {
     "KV_live_nodes": ["$KV.live_nodes.>"],
 }
 OWN = "live.*.slice.*.alpha.ready"
+OWN_DONE = "live.s.slice.1.alpha.done"
 READY = "$JS.API.CONSUMER.{verb}.LIVE_RUNS.run-{crew}"
 
 
@@ -124,6 +125,32 @@ class TestUsers:
         answer = alpha.ask("live.s.slice.1.alpha.done", {})
         assert answer["stream"] == "LIVE_RUNS"
 
+    def test_a_runner_asks_for_the_answers_of_its_crew_alone(self, sign_in):
+        scheduler, alpha = sign_in("scheduler"), sign_in("runner-alpha")
+        other = "live.s.slice.1.beta.done"
+        for subject, answer in ((OWN_DONE, "mine"), (other, "another's"), (OWN_DONE, "mine again")):
+            assert "error" not in scheduler.ask(subject, answer)
+
+        def told(subject, question=None):
+            said = "" if question is None else json.dumps(question)
+            asked = f"$JS.API.DIRECT.GET.LIVE_RUNS.{subject}"
+            assert alpha.may_publish(asked, said, alpha._inbox), subject
+            return alpha.hear()[1]
+
+        assert told(OWN_DONE) == '"mine again"'
+        assert told("live.s.slice.2.alpha.done") == ""
+        assert told("live.*.slice.*.alpha.done") == '"mine again"'
+        # The subject alone says what is asked for.
+        for question in (
+            {"seq": 2},
+            {"last_by_subj": other},
+            {"next_by_subj": other, "seq": 1},
+            {"multi_last": ["live.>"]},
+        ):
+            assert told(OWN_DONE, question) == ""
+        for subject in (other, "live.s.slice.1.*.done", "live.>", ">", "live.s.slice.1.beta.ready"):
+            assert not alpha.may_publish(f"$JS.API.DIRECT.GET.LIVE_RUNS.{subject}"), subject
+
     def test_a_runner_can_neither_read_nor_write_what_is_anothers(self, sign_in):
         alpha, beta = sign_in("runner-alpha"), sign_in("runner-beta")
         assert "error" not in create(beta, "beta", "beta")
@@ -148,7 +175,9 @@ class TestUsers:
             READY.format(verb="DELETE", crew="alpha"),
             "$JS.ACK.LIVE_RUNS.run-beta.1.1.1.1.0",
             "$JS.API.STREAM.MSG.GET.LIVE_RUNS",
+            "$JS.API.DIRECT.GET.LIVE_RUNS",
             "$JS.API.DIRECT.GET.LIVE_RUNS.live.s.slice.1.beta.ready",
+            "$JS.API.DIRECT.GET.LIVE_RUNS.live.s.slice.1.alpha.ready",
             "$JS.API.STREAM.INFO.LIVE_LOG",
             "$JS.API.STREAM.LIST",
             "$JS.API.STREAM.PURGE.LIVE_RUNS",
@@ -156,6 +185,7 @@ class TestUsers:
             "live.s.slice.1.alpha.ready",
             "live.s.events",
             "live.s.actions",
+            "live.s.errors",
             "live.s.journal",
             "live.shard.1.term",
             "$KV.live_ctx.s.score",
