@@ -139,6 +139,53 @@ async def test_runs_that_are_handed_to_two_runners_are_answered_once(nats_server
     assert is_sound(scheduler, "handed")
 
 
+@pytest.mark.parametrize("of", ["LIVE_EVENTS", "LIVE_RUNS"])
+async def test_readers_that_are_gone_are_made_anew(start_nats, of):
+    server = start_nats()
+    scheduler = host(server, transport={"role": "scheduler"})
+    runner = host(server, comment, transport={"role": "runner"})
+    async with live(scheduler, "read", {"score"}), outside(server, "read") as other:
+        await ready(server)
+        async with live(runner, "read"):
+            await other.goals(*range(5))
+            for kind in ("scored", "said"):
+                await other.actions(5, kind)
+            stream = other.connection.jetstream()
+            readers = [one.name for one in await stream.consumers_info(of)]
+            assert readers
+            for name in readers:
+                assert await stream.delete_consumer(of, name)
+            await other.goals(*range(5, 10))
+            for kind in ("scored", "said"):
+                await other.actions(10, kind)
+                assert await other.counted(kind) == Counter(range(10))
+            again = [one.name for one in await stream.consumers_info(of)]
+            # That of a crew's runs is of all hosts, so its name stays; others are made anew.
+            assert len(again) == len(readers)
+            assert set(again) & set(readers) <= {"run-comment"}
+        await scheduler.stop()
+    assert is_sound(scheduler, "read")
+
+
+async def test_a_reader_that_falls_silent_is_made_anew(start_nats):
+    server = start_nats()
+    made = host(server, score)
+    async with live(made, "silent"), outside(server, "silent") as other:
+        await ready(server)
+        await other.goals(*range(5))
+        await other.actions(5)
+        # It is there and says that it is well, but gives nothing.
+        body = json.dumps({"pause_until": "2100-01-01T00:00:00Z"}).encode()
+        for one in await other.connection.jetstream().consumers_info("LIVE_EVENTS"):
+            subject = f"$JS.API.CONSUMER.PAUSE.LIVE_EVENTS.{one.name}"
+            answer = json.loads((await other.connection.request(subject, body)).data)
+            assert answer["paused"], answer
+        await other.goals(*range(5, 10))
+        await answered_once(server, "silent", 10)
+        await made.stop()
+    assert is_sound(made, "silent")
+
+
 async def test_a_server_whose_disk_is_full_for_a_while(start_nats):
     server = start_nats(jetstream="max_file_store: 8MB")
     made = host(server, score)
