@@ -6,13 +6,14 @@ schema.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import GenericAlias
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from live_crew._core import Action, Event, TypedPayload
+from live_crew._readable import Look, field_that_fails, has_mask, look_at
 from live_crew.errors import ModelError
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _LOOSE = (Any, object, dict, list, tuple)
 """Types that say nothing about what is inside, so that pydantic would have to guess its JSON."""
 
 _MOST_ERRORS = 5
+
+T = TypeVar("T")
 
 
 class TypedModel(GenericAlias):
@@ -105,7 +108,7 @@ def check(of: Any, value: Any) -> TypedPayload:
         payload = adapter.validate_python(value)
     except ValueError as error:
         raise _refused(error) from error
-    plain = payload if _is_loose(of) else adapter.dump_python(payload, mode="json", by_alias=True)
+    plain = payload if _is_loose(of) else _written(of, adapter, payload)
     return TypedPayload(of, payload, plain)
 
 
@@ -161,6 +164,40 @@ class _Field:
         return _json_schema(self.model.__origin__, payload)
 
 
+def _written(of: Any, adapter: TypeAdapter[Any], payload: Any) -> Any:
+    """What is written of a payload, out of which its handler is to get it back."""
+    look = _look(of)
+    try:
+        plain = adapter.dump_python(payload, mode="json", by_alias=True)
+    except UnicodeDecodeError as error:
+        raise ModelError(
+            f"{field_that_fails(adapter, payload)}: bytes that are no UTF-8 text; "
+            "add `ser_json_bytes='base64', val_json_bytes='base64'` to the `model_config`"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"{field_that_fails(adapter, payload)}: {error}") from error
+    if look.secret is not None and has_mask(plain):
+        raise ModelError(
+            f"{look.secret}: is a secret, and all its handler would get is asterisks; send what "
+            "it is found by, make it a `str`, or write it out with a `@field_serializer`"
+        )
+    if not look.is_sure:
+        _check_reads_back(of, adapter, payload)
+    return plain
+
+
+def _check_reads_back(of: Any, adapter: TypeAdapter[Any], payload: Any) -> None:
+    """Else the run of a handler of this type would fail, after the event was written."""
+    try:
+        adapter.validate_json(adapter.dump_json(payload, by_alias=True))
+    except ValueError as error:
+        raise ModelError(
+            f"{_refused(error)}: `{getattr(of, '__name__', of)}` cannot be read back from the JSON "
+            "that is written of it; have it write each field under the name it reads "
+            "(one `alias`, no `exclude`), and no `computed_field` where `extra` is forbidden"
+        ) from error
+
+
 def _read(of: Any, json: bytes) -> Any:
     """Make a `T` of a payload that is JSON already."""
     try:
@@ -169,22 +206,31 @@ def _read(of: Any, json: bytes) -> Any:
         raise _refused(error) from error
 
 
+def _once(make: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Make it once for each type, if the type can be remembered."""
+    known = lru_cache(maxsize=1024)(make)
+
+    def made(of: Any) -> T:
+        try:
+            return known(of)
+        except TypeError as error:
+            if "unhashable" not in str(error):
+                raise
+            return make(of)
+
+    return made
+
+
+@_once
 def _adapter(of: Any) -> TypeAdapter[Any]:
-    try:
-        return _cached_adapter(of)
-    except TypeError as error:
-        if "unhashable" not in str(error):
-            raise
-        return _new_adapter(of)
-
-
-def _new_adapter(of: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(of)
 
 
-_cached_adapter = lru_cache(maxsize=1024)(_new_adapter)
+@_once
+def _look(of: Any) -> Look:
+    return look_at(_adapter(of))
 
 
 def _is_loose(of: Any) -> bool:
