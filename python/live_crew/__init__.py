@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from live_crew._core import Context
     from live_crew.config import load_config
     from live_crew.errors import LiveCrewError, MultiCrewError
     from live_crew.events import load_events_from_file
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Action": "models",
+    "Context": "_core",
     "CrewDep": "models",
     "CrewOrchestrator": "orchestrator",
     "Event": "models",
@@ -39,6 +41,7 @@ _HOME = {
 
 __all__ = [
     "Action",
+    "Context",
     "CrewDep",
     "CrewOrchestrator",
     "Event",

@@ -6,13 +6,12 @@ import functools
 import hashlib
 import inspect
 import types
-import typing
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from live_crew._signatures import event_type_of, takes_context
 from live_crew.errors import HandlerError
-from live_crew.models import Event
 
 __all__ = ["Handler", "event_handler"]
 
@@ -30,7 +29,7 @@ class Handler(Generic[P, R]):
         self.function = function
         self.kinds = kinds
         self.options = options
-        self.takes_context = _takes_context(function)
+        self.takes_context = takes_context(function)
 
     @property
     def name(self) -> str:
@@ -46,13 +45,7 @@ class Handler(Generic[P, R]):
     @property
     def event_type(self) -> Any:
         """`Event[Model]` if the function declares one, else nothing."""
-        try:
-            hints = typing.get_type_hints(self.function)
-            first = next(iter(inspect.signature(self.function).parameters))
-        except (NameError, TypeError, ValueError, StopIteration, AttributeError):
-            return None
-        hint = hints.get(first)
-        return hint if typing.get_origin(hint) is Event and hint != Event[Any] else None
+        return event_type_of(self.function)
 
     @property
     def fingerprint(self) -> str:
@@ -62,6 +55,10 @@ class Handler(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself, as if it were not decorated."""
         return self.function(*args, **kwargs)
+
+    def __reduce__(self) -> str:
+        """Pickled by its name, as the function it stands in for."""
+        return str(getattr(self, "__qualname__", self.name))
 
     def __repr__(self) -> str:
         return f"<handler {self.name} for {', '.join(self.kinds)}>"
@@ -105,12 +102,16 @@ def as_handler(
     """A handler out of a function or a handler; kinds and options given here come first."""
     if isinstance(handler, Handler):
         wanted = handler.kinds if kinds is None else kinds_of(kinds)
-        return Handler(handler.function, wanted, {**handler.options, **(options or {})})
-    if not callable(handler):
+        made = Handler(handler.function, wanted, {**handler.options, **(options or {})})
+    elif callable(handler):
+        made = Handler(handler, ("*",) if kinds is None else kinds_of(kinds), options or {})
+    else:
         raise HandlerError(
             f"a handler is a function, not {handler!r}; decorate one with `@event_handler`"
         )
-    return Handler(handler, ("*",) if kinds is None else kinds_of(kinds), options or {})
+    # By now its module is whole: a hint that names nothing never will.
+    _ = made.event_type
+    return made
 
 
 def _name(function: Any) -> str:
@@ -141,32 +142,3 @@ def _hash_of_code(function: Any) -> str:
         code = getattr(function, "__code__", None)
         text = repr((code.co_code, code.co_consts, code.co_names) if code else function)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _takes_context(function: Any) -> bool:
-    """Whether the function takes `ctx` too; an error if it can be called with neither."""
-    name = getattr(function, "__qualname__", repr(function))
-    if inspect.isclass(function) or not callable(function):
-        raise HandlerError(f"`{name}` is no function; a handler is called with each event")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise HandlerError(f"handler `{name}` yields; return a list of actions instead")
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    is_variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    required = [p.name for p in positional[2:] if p.default is p.empty]
-    keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
-    if not positional and not is_variadic:
-        raise HandlerError(
-            f"handler `{name}` takes no event; "
-            f"write `def {name}(event)` or `def {name}(event, ctx)`"
-        )
-    if required or keywords:
-        unknown = ", ".join(f"`{name}`" for name in required + keywords)
-        raise HandlerError(
-            f"handler `{name}` wants {unknown}, which nobody gives it; "
-            "it is called with the event and, if it takes two, with ctx"
-        )
-    return is_variadic or len(positional) > 1
