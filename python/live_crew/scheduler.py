@@ -81,7 +81,9 @@ class MemoryScheduler:
         result.raise_for_errors()
         if result.counters["landed"]:
             self.context.update(result.context)
-        key = (made.stream_id, name, slice_index(made.ts, epoch, self.slice_ms))
+        # What is earlier than the first event comes late, and runs in slice 0.
+        at = max(0, slice_index(made.ts, epoch, self.slice_ms))
+        key = (made.stream_id, name, at)
         before = self._runs[key]
         self._runs[key] += 1
         return [_numbered(action, before) for action in result.actions]

@@ -94,6 +94,14 @@ def test_actions_of_one_slice_have_ids_of_their_own_and_every_time_the_same():
     assert told() == told()
 
 
+def test_an_event_before_the_first_one_has_ids_of_its_own():
+    scheduler, crew = MemoryScheduler(), SimpleCrew("echo")
+    times = ("00:00:10", "00:00:07", "00:00:10", "00:00:08")
+    actions = [action for at in times for action in scheduler.process(event(at), crew)]
+    assert [one.causation_id for one in actions] == [f"echo/0.{n}" for n in range(4)]
+    assert len({one.id for one in actions}) == 4
+
+
 async def test_it_works_inside_a_running_loop():
     scheduler = MemoryScheduler()
     assert scheduler.process(event(payload=1), SimpleCrew("echo"))[0].payload == 1
