@@ -7,13 +7,13 @@ import contextlib
 import inspect
 import json
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from live_crew._core import Bodies, Context, Journal, Nats, Plan, Session
 from live_crew._drive import Drive
-from live_crew._files import is_same_file
+from live_crew._ends import Watchful, check_apart, name_of, outputs, stream_of
 from live_crew._suggestions import suggestions_for
 from live_crew._tasks import Tasks
 from live_crew._workers import Workers
@@ -60,9 +60,9 @@ class LiveRun:
         traffic: Traffic | None = None,
     ) -> None:
         # These may be refused, so they come before all that would have to be ended.
-        stream = _stream_of(source)
-        out = _outputs(actions, settings)
-        _check_apart(source, out)
+        stream = stream_of(source)
+        out = outputs(actions, settings)
+        check_apart(source, out)
         self._settings = settings
         self._traffic = traffic
         self._journal = journal
@@ -99,7 +99,7 @@ class LiveRun:
             problems_path=out[1] if out else None,
             relay=settings.relays,
             relay_context=settings.backend is not None,
-            source_name=_name_of(source),
+            source_name=name_of(source),
             context=settings.context_place,
         )
         self._drive = Drive(session, self._relay if settings.relays else None)
@@ -209,7 +209,7 @@ class LiveRun:
             return os.fspath(source)
         if isinstance(source, Iterable):
             return iter(
-                source if isinstance(source, (list, tuple)) else _Watchful(source, self._failed)
+                source if isinstance(source, (list, tuple)) else Watchful(source, self._failed)
             )
         raise ConfigError(
             f"cannot run over {type(source).__name__}; "
@@ -240,10 +240,21 @@ class LiveRun:
         transport, backend = self._settings.actions, self._settings.backend
         for channel, stream, body in batch:
             if channel == "action" and transport is not None:
-                await transport.publish(Action.model_validate_json(body))
+                await self._wait_for(transport, "publish", Action.model_validate_json(body))
             elif channel == "context" and backend is not None and stream is not None:
                 told = json.loads(body)
-                await backend.save(stream, told["slice"], told["context"])
+                await self._wait_for(backend, "save", stream, told["slice"], told["context"])
+
+    async def _wait_for(self, ours: object, method: str, *args: object) -> None:
+        given: object = getattr(ours, method)(*args)
+        if not inspect.isawaitable(given):
+            # A protocol shows the names of methods, not how they are written.
+            self._source_error = ConfigError(
+                f"`{type(ours).__name__}.{method}` gave nothing to wait for; "
+                "write it as an `async def`"
+            )
+            raise self._source_error
+        await given
 
     def _collect(self) -> None:
         """Take over what the session said since the last time."""
@@ -312,70 +323,6 @@ class LiveRun:
             },
             usage={crew.name: crew.take_usage() for crew in self._crews},
         )
-
-
-def _stream_of(source: Any) -> AsyncIterable[Any] | None:
-    """The events that are waited for one by one, if the source has such."""
-    if not isinstance(source, EventTransport):
-        return source if isinstance(source, AsyncIterable) else None
-    stream: object = source.events()
-    if isinstance(stream, AsyncIterable):
-        return stream
-    if inspect.iscoroutine(stream):
-        stream.close()  # what is never awaited would be warned about
-    raise ConfigError(
-        f"`{type(source).__name__}.events` gave a {type(stream).__name__}; "
-        "write it as an `async def` with `yield`, or return an async iterator"
-    )
-
-
-def _name_of(source: Any) -> str | None:
-    """What names a source that can go on where it was: a file, or one that says so."""
-    name: str | None = getattr(source, "source_name", None)
-    if name is None and isinstance(source, (str, Path)) and source != "-":
-        return str(Path(source).resolve())
-    return name
-
-
-def _outputs(actions: str | Path | None, settings: Settings) -> tuple[str, str] | None:
-    """The files that actions and problems go to, if they go to files."""
-    transport = settings.config.transport
-    if actions is not None:
-        path = Path(actions)
-        return (os.fspath(path), os.fspath(path.with_name(path.name + ".errors.jsonl")))
-    if transport.kind == "file" and transport.actions:
-        errors = transport.errors or f"{transport.actions}.errors.jsonl"
-        return (str(transport.actions), str(errors))
-    return None
-
-
-def _check_apart(source: Any, out: tuple[str, str] | None) -> None:
-    """Refuse to write into the file that is read: it would end as neither."""
-    if out is None or not isinstance(source, (str, Path)):
-        return
-    read = _name_of(source) or source
-    for what, place in zip(("actions", "errors"), out, strict=True):
-        if is_same_file(read, place):
-            raise ConfigError(
-                f"{what} would go to `{place}`, where the events are read; name another file"
-            )
-
-
-class _Watchful(Iterator[Any]):
-    """An iterator that tells what it raised. It may stop and go on when it is asked again."""
-
-    def __init__(self, source: Iterable[Any], failed: Callable[[BaseException], None]) -> None:
-        self._items = iter(source)
-        self._failed = failed
-
-    def __next__(self) -> Any:
-        try:
-            return next(self._items)
-        except StopIteration:
-            raise
-        except BaseException as error:
-            self._failed(error)
-            raise
 
 
 def _as_event(event: Any) -> Event[Any]:

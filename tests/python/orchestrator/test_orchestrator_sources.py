@@ -254,6 +254,16 @@ async def test_a_transport_that_cannot_publish_ends_the_run():
         await made(transport=Broken()).run(TICKS)
 
 
+async def test_a_plain_method_that_is_to_be_awaited_is_named():
+    class Plain:
+        def publish(self, action): ...
+        def save(self, stream_id, slice, context): ...  # noqa: A002
+
+    for name, settings in (("publish", {"transport": Plain()}), ("save", {"context": Plain()})):
+        with pytest.raises(ConfigError, match=f"^`Plain.{name}` gave .*write it as an `async def`"):
+            await made(**settings).run(TICKS)
+
+
 async def test_a_context_back_end_is_told_what_was_committed():
     mirror = Mirror()
     await made(context=mirror).run(TICKS)
