@@ -13,7 +13,7 @@ from typing import Any
 
 from live_crew._core import Plan
 from live_crew._words import did_you_mean
-from live_crew.cli._journal import DEFAULT, set_aside, tell_if_used
+from live_crew.cli._journal import DEFAULT, begin_anew, goes_on, tell_if_unused
 from live_crew.config import CrewNeed, LiveConfig, load_config, locate_problems
 from live_crew.errors import ConfigError, LiveCrewError, PlanError, Problem
 from live_crew.handlers import Handler
@@ -46,24 +46,22 @@ def read_config(path: Path | None, **settings: Any) -> LiveConfig:
 
 def config_for_run(
     path: Path | None, journal: Path | None, pace: str
-) -> tuple[LiveConfig, Callable[[], object]]:
+) -> tuple[LiveConfig, Callable[[], bool]]:
     """The configuration of a run, and what makes room for its journal once all else is right.
 
-    A journal that has a name is gone on with. Without one there is the default journal, which
-    every run makes anew.
+    A journal that has a name is gone on with: then that gives true, and has said so. Without one
+    there is the default journal, which every run makes anew.
     """
     named = None if journal is None else {"path": journal.absolute()}
     config = read_config(path, pace=pace, journal=named)
     if config.transport.kind == "nats":
-        if config.journal.path is not None:
-            raise ConfigError(
-                "journals of streams on NATS are kept there; leave out `journal.path` and `-j`"
-            )
-        return config, lambda: None
+        if journal is not None:
+            raise ConfigError("journals of streams on NATS are kept there; leave out `-j`")
+        return config, partial(tell_if_unused, config)
     if config.journal.path is not None:
-        return config, partial(tell_if_used, Path(config.journal.path))
+        return config, partial(goes_on, Path(config.journal.path))
     config = read_config(path, pace=pace, journal={"path": DEFAULT.absolute()})
-    return config, partial(set_aside, DEFAULT)
+    return config, partial(begin_anew, DEFAULT)
 
 
 def folder_of(config: LiveConfig) -> Path:

@@ -3,7 +3,7 @@
 import itertools
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,7 +12,18 @@ from live_crew._words import did_you_mean
 from live_crew.cli._out import near, note
 from live_crew.errors import JournalError
 
-__all__ = ["DEFAULT", "open_journal", "set_aside", "streams_of", "tell_if_used", "the_stream"]
+if TYPE_CHECKING:
+    from live_crew.config import LiveConfig
+
+__all__ = [
+    "DEFAULT",
+    "begin_anew",
+    "goes_on",
+    "open_journal",
+    "streams_of",
+    "tell_if_unused",
+    "the_stream",
+]
 
 DEFAULT = Path(".live_crew") / "journal.db"
 
@@ -52,7 +63,7 @@ def the_stream(journal: Journal, asked: str | None) -> str:
     )
 
 
-def set_aside(path: Path) -> Path | None:
+def _set_aside(path: Path) -> Path | None:
     """Make room for a new journal; the one that is there, if any, becomes `….prev.db`."""
     if not path.exists():
         return None
@@ -78,10 +89,29 @@ def set_aside(path: Path) -> Path | None:
     return aside
 
 
-def tell_if_used(path: Path) -> None:
-    """Say that a run does not begin at the beginning, if the journal holds some already."""
-    if path.exists() and streams_of(Journal.file(str(path))):
+def begin_anew(path: Path) -> bool:
+    """Make room for a journal that begins anew; gives no, as `goes_on` gives yes."""
+    _set_aside(path)
+    return False
+
+
+def goes_on(path: Path) -> bool:
+    """Whether a run does not begin at the beginning, since the journal holds some; and say so."""
+    is_used = path.exists() and bool(streams_of(Journal.file(str(path))))
+    if is_used:
         note(f"going on with journal `{near(path)}`; what it holds already is not done again")
+    return is_used
+
+
+def tell_if_unused(config: "LiveConfig") -> bool:
+    """Say that the file a configuration names is not written on NATS; gives no, as it is new."""
+    path = config.journal.path
+    if path is not None and config.transport.kind == "nats":
+        note(
+            f"journals of streams on NATS are kept there; `journal: {{path: {near(path)}}}` is not "
+            "written, and only the traffic of crews of CrewAI is kept beside it"
+        )
+    return False
 
 
 def _on_nats(config: Path | None) -> Journal | None:

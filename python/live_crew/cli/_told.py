@@ -53,25 +53,38 @@ def tell_refusals(refusals: Sequence[Refusal], most: int = _MOST) -> None:
     _tell_rest(len(refusals) - most, "refused events")
 
 
-def tell_summary(result: RunResult, seconds: float, *, refused: int = 0) -> None:
-    """Say in one line what a run did."""
+def tell_summary(
+    result: RunResult, seconds: float, *, refused: int = 0, goes_on: bool = False
+) -> None:
+    """Say in one line what a run did; what it `goes_on` with is told apart from what is new."""
     counters = result.counters
-    parts = [
+    # These are of the journal, those below of this run.
+    whole = [
         _many(result.events_processed, "event"),
         _many(counters.get("landed", 0) + counters.get("failed", 0), "run"),
-        _many(result.actions_published, "action"),
+        *_some(counters.get("late", 0), "late"),
+        *_some(counters.get("duplicates", 0), "duplicate"),
     ]
-    for count, name in (
-        (counters.get("errors", 0), "error"),
-        (counters.get("refused", 0) + refused, "refused"),
-        (counters.get("late", 0), "late"),
-        (counters.get("duplicates", 0), "duplicate"),
-    ):
-        if count:
-            parts.append(f"{count:,} {name}" if name in ("refused", "late") else _many(count, name))
+    now = [
+        *_some(counters.get("errors", 0), "error"),
+        *_some(counters.get("refused", 0) + refused, "refused"),
+    ]
+    if goes_on:
+        new = _many(result.actions_published, "new action")
+        told = f"journal holds {', '.join(whole)}; {', '.join([new, *now])}"
+    else:
+        actions = _many(result.actions_published, "action")
+        told = ", ".join([*whole[:2], actions, *now, *whole[2:]])
     ending = {"finished": "done", "drained": "drained", "aborted": "aborted"}[result.ending]
     color = "green" if result.ok and not refused else "red"
-    note(f"{paint(ending, color, sys.stderr)}: {', '.join(parts)} in {seconds:.2f} s")
+    note(f"{paint(ending, color, sys.stderr)}: {told} in {seconds:.2f} s")
+
+
+def _some(count: int, name: str) -> list[str]:
+    """A count that is told if there is something to tell."""
+    if not count:
+        return []
+    return [f"{count:,} {name}" if name in ("refused", "late") else _many(count, name)]
 
 
 def _many(count: int, name: str) -> str:

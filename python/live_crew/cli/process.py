@@ -51,7 +51,7 @@ def process(
     with lines_of(settings, output, as_json=as_json, append=False, at_once=False) as lines:
         orchestrator = make_orchestrator(settings, handlers, actions=lines)
         _check(events)
-        make_room()
+        is_going_on = make_room()
         began = time.monotonic()
         is_printing = lines is not None and output is None and is_terminal(sys.stdout)
         is_quiet = as_json or is_printing
@@ -65,7 +65,7 @@ def process(
         tell_errors(result.errors)
         tell_failed(result.failed)
         tell_refusals(result.refused)
-        tell_summary(result, seconds)
+        tell_summary(result, seconds, goes_on=is_going_on)
     if not result.ok:
         raise typer.Exit(1)
 

@@ -67,7 +67,7 @@ def run(
         out = lines_of(settings, output, as_json=as_json, append=True, at_once=True)
         lines = stack.enter_context(out)
         orchestrator = make_orchestrator(settings, handlers, actions=lines)
-        make_room()
+        is_going_on = make_room()
         source: str | Nats | None = None
         look = None
         if followed is not None:
@@ -86,7 +86,7 @@ def run(
         document({**told, "ok": is_ok, "refused": [*told["refused"], *live.refused]})
     else:
         tell_failed(result.failed)
-        tell_summary(result, seconds, refused=len(live.refused))
+        tell_summary(result, seconds, refused=len(live.refused), goes_on=is_going_on)
     if live.asked and result.ending == "aborted":
         raise typer.Exit(_INTERRUPTED)
     if not is_ok:

@@ -16,6 +16,7 @@ from live_crew.cli._crews import (
     plan_of,
     problems_of_crews,
 )
+from live_crew.cli._journal import tell_if_unused
 from live_crew.cli._options import AsJson
 from live_crew.cli._out import document, fail, paint, say
 from live_crew.config import CrewEntry, read_config
@@ -86,6 +87,7 @@ def check(path: Path | None) -> tuple[list[str], list[Problem]]:
         return [], in_order(problems)
     if not names:
         return [], [config.origins.problem((), "lists no crews; add some under `crews:`")]
+    tell_if_unused(config)
     return names, []
 
 

@@ -232,6 +232,8 @@ class TestJournal:
         again = command("process", "events.jsonl", "-j", "keep.db")
         assert "going on with journal `keep.db`" in again.stderr
         assert (again.stdout, again.exit_code) == ("", 0)
+        told = "done: journal holds 3 events, 6 runs; 0 new actions in "
+        assert again.stderr.splitlines()[-1].startswith(told)
 
     def test_a_stream_that_has_ended_takes_no_more(self, folder, command):
         command("process", "events.jsonl", "-j", "keep.db")

@@ -232,7 +232,19 @@ def test_journals_on_nats_are_kept_there_and_nowhere_else(folder, command):
         file.write("transport: nats\n")
     told = command("run", "-j", "here.db")
     assert told.exit_code == 1
-    assert "leave out `journal.path` and `-j`" in told.stderr
+    assert "journals of streams on NATS are kept there; leave out `-j`" in told.stderr
+
+
+def test_a_journal_of_the_configuration_is_not_written_on_nats_and_that_is_said(folder, command):
+    with (folder / "live_crew_config.yaml").open("a") as file:
+        file.write("transport: {kind: nats, url: 'nats://127.0.0.1:1'}\njournal: {path: here.db}\n")
+    said = "are kept there; `journal: {path: here.db}` is not written"
+    told = command("validate")
+    assert (told.exit_code, told.stdout) == (0, "ok: 2 crews: `accounts`, `report`\n")
+    assert told.stderr.count(said) == 1
+    told = command("process", "events.jsonl")
+    assert told.stderr.count(said) == 1
+    assert not (folder / "here.db").exists()
 
 
 def test_without_a_server_it_is_said_which_one_was_looked_for(folder, command):
