@@ -29,7 +29,7 @@ demo: build
 	$(BIN)/python examples/04_match_day/main.py
 	cd examples/score && rm -rf .live_crew && $(abspath $(BIN))/live-crew process events.jsonl || test $$? = 1
 	cd examples/score && $(abspath $(BIN))/live-crew replay .live_crew/journal.db
-	cd examples/score && $(abspath $(BIN))/live-crew explain commentator@2
+	cd examples/score && $(abspath $(BIN))/live-crew explain commentator@2 && rm -rf .live_crew
 
 ## every test
 test: test-rust test-python
@@ -94,6 +94,7 @@ bench-rust:
 bench-python: $(VENV)/ready
 	-$(BIN)/python -m pip install bytewax "faststream[nats]" orjson
 	$(BIN)/maturin develop --quiet --release
+	$(BIN)/python benches/python/models.py
 	$(BIN)/python benches/python/run.py
 	$(BIN)/python benches/python/crews.py
 	$(BIN)/python benches/python/jetstream.py

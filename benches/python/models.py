@@ -1,4 +1,4 @@
-"""What the models cost beside pydantic's; run it with a release build."""
+"""What the models cost beside pydantic's, printed; with a release build (`make bench-python`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from timeit import Timer
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from run import held_against
 
 from live_crew import Action, Event
 
@@ -53,20 +54,19 @@ def fields(payload: Any) -> dict[str, Any]:
     return {"ts": TS, "kind": "user_signup", "stream_id": "main", "payload": payload}
 
 
+OURS, THEIRS = "Event(...), keywords, 2 keys", "pydantic, 2 keys"
 EVENT = Event(**fields(SEVEN))
 WIRE = EVENT.model_dump_json()
 TYPED = Event[Seven]
 CASES = {
     "Event(...), keywords, no payload": lambda: Event(ts=TS, kind="user_signup", stream_id="main"),
-    "Event(...), keywords, 2 keys": lambda: Event(
-        ts=TS, kind="user_signup", stream_id="main", payload=SMALL
-    ),
+    OURS: lambda: Event(ts=TS, kind="user_signup", stream_id="main", payload=SMALL),
     "Event(...), keywords, 7 keys": lambda: Event(
         ts=TS, kind="user_signup", stream_id="main", payload=SEVEN
     ),
     "Event(...), positional, 2 keys": lambda: Event(TS, "user_signup", "main", SMALL),
     "Event(...), ts as text, 2 keys": lambda: Event(TEXT, "user_signup", "main", SMALL),
-    "pydantic, 2 keys": lambda: Model(ts=TS, kind="user_signup", stream_id="main", payload=SMALL),
+    THEIRS: lambda: Model(ts=TS, kind="user_signup", stream_id="main", payload=SMALL),
     "Event.model_validate_json, 7 keys": lambda: Event.model_validate_json(WIRE),
     "  and its payload": lambda: Event.model_validate_json(WIRE).payload,
     "pydantic.model_validate_json, 7 keys": lambda: Model.model_validate_json(WIRE),
@@ -87,11 +87,17 @@ CASES = {
 
 
 def main() -> None:
+    took = {}
+    print("a model, once made, read, written or asked for something")
     for name, case in CASES.items():
-        timer = Timer(case)
         # Many short rounds: the best of them is the one that nobody disturbed.
-        best = min(timer.repeat(200, 500)) / 500
-        print(f"{name:40} {best * 1e9:8.0f} ns")
+        took[name] = min(Timer(case).repeat(200, 500)) / 500 * 1e6
+        print(f"  {name:<42}{took[name]:>8.3f} us")
+    ratio = took[OURS] / took[THEIRS]
+    print(
+        f"  {OURS} {took[OURS]:.3f} us  {held_against(('<=', 0.3, 'us'), took[OURS])}\n"
+        f"  {'':{len(OURS)}} {ratio:.2f} x pydantic  {held_against(('<=', 0.33, 'x'), ratio)}"
+    )
 
 
 if __name__ == "__main__":
