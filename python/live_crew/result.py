@@ -132,14 +132,17 @@ class RunResult:
             "failed": self.failed,
             "context": self.context,
             "actions": [action.model_dump(mode="json") for action in self.actions],
+            # Without their dependencies: to ask for those reads the journal, for each of them.
             "errors": [
                 {
                     "crew": error.crew,
                     "stream_id": error.stream_id,
                     "slice": error.slice,
+                    "timestamp": error.timestamp,
                     "run": error.run,
                     "reason": error.reason,
                     "message": error.message,
+                    "attempts": error.attempts,
                     "suggestions": error.suggestions,
                 }
                 for error in self.errors

@@ -164,6 +164,14 @@ def import_from(folder: Path) -> None:
 
 def _handlers_in(name: str, option: str) -> list[Handler[..., Any]]:
     module_name, _, attribute = name.partition(":")
+    if not module_name or module_name.startswith(".") or re.search(r"[/\\]|\.py$", module_name):
+        path = Path(module_name.removesuffix(".py"))
+        is_below = not path.is_absolute() and ".." not in path.parts
+        meant = ".".join(path.parts) if is_below else path.name.strip(".")
+        rest = f":{attribute}" if attribute else ""
+        raise ConfigError(
+            f"`{option} {name}` names no module; give its name: `{option} {meant or 'crews'}{rest}`"
+        )
     try:
         module = import_module(module_name)
     except ImportError as error:

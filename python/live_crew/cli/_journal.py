@@ -33,6 +33,7 @@ def open_journal(path: Path | None, config: Path | None = None) -> Journal:
     if path is None and (on_nats := _on_nats(config)) is not None:
         return on_nats
     chosen = path or _configured(config) or DEFAULT
+    _check_no_folder(chosen)
     if not chosen.exists():
         raise JournalError(
             f"there is no journal `{chosen}`; name one with `-j`, or make one with "
@@ -97,6 +98,7 @@ def begin_anew(path: Path) -> bool:
 
 def goes_on(path: Path) -> bool:
     """Whether a run does not begin at the beginning, since the journal holds some; and say so."""
+    _check_no_folder(path)
     is_used = path.exists() and bool(streams_of(Journal.file(str(path))))
     if is_used:
         note(f"going on with journal `{near(path)}`; what it holds already is not done again")
@@ -112,6 +114,14 @@ def tell_if_unused(config: "LiveConfig") -> bool:
             "written, and only the traffic of crews of CrewAI is kept beside it"
         )
     return False
+
+
+def _check_no_folder(path: Path) -> None:
+    if path.is_dir():
+        raise JournalError(
+            f"`{near(path)}` is a folder; name the journal in it, "
+            f"as in `{near(path / 'journal.db')}`"
+        )
 
 
 def _on_nats(config: Path | None) -> Journal | None:

@@ -2,14 +2,15 @@
 
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from live_crew.cli._exit import wants_traceback
 from live_crew.cli._out import near, note, paint
 from live_crew.errors import MultiCrewError
 from live_crew.result import Refusal, RunResult
 
-__all__ = ["tell_errors", "tell_failed", "tell_refusals", "tell_summary"]
+__all__ = ["summary_of", "tell_errors", "tell_failed", "tell_refusals", "tell_summary"]
 
 _MOST = 10
 
@@ -31,12 +32,27 @@ def _tell_error(error: MultiCrewError) -> None:
     elif error.__cause__ is not None:
         frame = traceback.extract_tb(error.__cause__.__traceback__)[-1:]
         note("".join(f"  at {near(one.filename)}:{one.lineno}, in {one.name}" for one in frame))
-    for suggestion in error.suggestions:
+    for suggestion in _suggestions(error.suggestions):
+        note(f"  try: {suggestion}")
+
+
+def _suggestions(given: Sequence[str]) -> Iterator[str]:
+    """What helps here: who writes Python can raise the error, a command has a variable."""
+    for suggestion in given:
         if "`raise " not in suggestion:
-            note(f"  try: {suggestion}")
+            yield suggestion
         elif not wants_traceback():
-            # Whoever writes Python can raise the error; here there is a variable for that.
-            note("  try: LIVE_CREW_TRACEBACK=1 shows the traceback")
+            yield "LIVE_CREW_TRACEBACK=1 shows the traceback"
+
+
+def summary_of(result: RunResult, seconds: float) -> dict[str, Any]:
+    """A run as the document of `--json`."""
+    told = result.model_dump()
+    errors = [
+        {**error, "suggestions": list(_suggestions(error["suggestions"]))}
+        for error in told["errors"]
+    ]
+    return {**told, "errors": errors, "seconds": round(seconds, 3)}
 
 
 def tell_failed(failed: Mapping[str, str], most: int = _MOST) -> None:

@@ -58,6 +58,8 @@ class _Commands(TyperGroup):
         if not args:
             sys.stderr.write(self.get_help(None) + "\n")
             raise typer.Exit(2)
+        if args[0] == "--version":
+            raise typer.BadParameter("there is no option `--version`; run `live-crew version`")
         with self.make_context("live-crew", args) as context:
             self.invoke(context)
 

@@ -128,4 +128,4 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
 
 def _say_where(folder: Path) -> None:
     if folder.resolve() != Path.cwd():
-        say(f"  cd {folder}")
+        say(f"  cd {shlex.quote(str(folder))}")

@@ -15,7 +15,7 @@ from live_crew.cli._crews import config_for_run, make_orchestrator
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
 from live_crew.cli._out import document, is_terminal
 from live_crew.cli._progress import watching
-from live_crew.cli._told import tell_errors, tell_failed, tell_refusals, tell_summary
+from live_crew.cli._told import summary_of, tell_errors, tell_failed, tell_refusals, tell_summary
 from live_crew.errors import TransportError
 
 __all__ = ["process"]
@@ -60,7 +60,7 @@ def process(
             result = asyncio.run(orchestrator.run(events))
         seconds = time.monotonic() - began
     if as_json:
-        document({**result.model_dump(), "seconds": round(seconds, 3)})
+        document(summary_of(result, seconds))
     else:
         tell_errors(result.errors)
         tell_failed(result.failed)

@@ -15,7 +15,7 @@ from live_crew.cli._live import Live
 from live_crew.cli._options import AsJson, ConfigFile, Handlers
 from live_crew.cli._out import document
 from live_crew.cli._sight import Sight
-from live_crew.cli._told import tell_failed, tell_summary
+from live_crew.cli._told import summary_of, tell_failed, tell_summary
 from live_crew.cli._transport import follow
 from live_crew.config import FileTransport
 from live_crew.errors import ModelError
@@ -82,7 +82,7 @@ def run(
         seconds = time.monotonic() - began
     is_ok = result.ok and not live.refused
     if as_json:
-        told = {**result.model_dump(), "seconds": round(seconds, 3)}
+        told = summary_of(result, seconds)
         document({**told, "ok": is_ok, "refused": [*told["refused"], *live.refused]})
     else:
         tell_failed(result.failed)

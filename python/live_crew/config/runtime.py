@@ -43,6 +43,9 @@ class Retry(Section):
     backoff_ms: Annotated[int, Whole(0, U32, "milliseconds")] = Field(
         default=0, description="pause before the second attempt; it doubles with every further one"
     )
+    jitter: Annotated[Literal["none"], Choice()] = Field(
+        default="none", description="pauses are as long as they are said to be, so that runs replay"
+    )
 
 
 class Emits(Section):
@@ -201,8 +204,9 @@ def _plain(value: Any) -> Any:
         }
         return {**said, **made}
     if isinstance(value, Section):
-        whole = not isinstance(value, Retry)
-        names = type(value).model_fields if whole else value.model_fields_set
+        # There is one jitter, which the core need not be told.
+        is_retry = isinstance(value, Retry)
+        names = value.model_fields_set - {"jitter"} if is_retry else type(value).model_fields
         return {name: getattr(value, name) for name in sorted(names)}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]

@@ -213,3 +213,9 @@ def test_several_streams_have_to_be_told_apart(journaled, command, args):
     told = command(*args)
     assert told.exit_code == 2
     assert "say which with `-s`: `market`, `shop`" in told.stderr
+
+
+def test_a_folder_is_no_journal(folder, command):
+    for told in (command("context", "-j", "."), command("process", "events.jsonl", "-j", ".")):
+        assert told.exit_code == 1
+        assert "is a folder; name the journal in it, as in `journal.db`" in told.stderr

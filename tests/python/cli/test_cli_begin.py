@@ -57,6 +57,9 @@ class TestNew:
             assert told.exit_code == 0, (line, told.stderr)
         assert "$" not in readme
 
+    def test_the_way_into_a_folder_with_a_blank_can_be_pasted(self, empty, command):
+        assert "\n  cd 'my crews'\n" in command("new", "my crews").stdout
+
     def test_nothing_is_overwritten(self, empty, command):
         (empty / "mine").mkdir()
         (empty / "mine" / "crews.py").write_text("keep = True\n")

@@ -95,6 +95,34 @@ def test_handlers_of_a_module_need_no_configuration(folder, command):
     assert command("process", "events.jsonl", "--handlers", "mine:picky").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("./crews.py", "crews"),
+        ("crews.py", "crews"),
+        ("crews.py:accounts", "crews:accounts"),
+        ("sub/more.py", "sub.more"),
+        ("../more.py", "more"),
+        (":accounts", "crews:accounts"),
+    ],
+)
+def test_a_path_of_handlers_gets_the_module_that_was_meant(folder, command, given, meant):
+    told = command("process", "events.jsonl", "--handlers", given)
+    assert told.exit_code == 1
+    assert told.stderr == (
+        f"error: `--handlers {given}` names no module; give its name: `--handlers {meant}`\n"
+    )
+
+
+def test_an_error_as_a_document_has_what_there_is_to_know(folder, command):
+    (folder / "mine.py").write_text(BROKEN)
+    told = command("process", "events.jsonl", "--handlers", "mine", "--json")
+    (error,) = json.loads(told.stdout)["errors"]
+    assert error["attempts"] == 1
+    assert error["timestamp"].startswith("2026-01-01T12:00:00")
+    assert error["suggestions"][0] == "LIVE_CREW_TRACEBACK=1 shows the traceback"
+
+
 def test_a_crew_that_fails_is_told_with_its_place_and_makes_the_command_fail(folder, command):
     (folder / "mine.py").write_text(BROKEN)
     told = command("process", "events.jsonl", "--handlers", "mine")

@@ -54,6 +54,12 @@ def test_an_unknown_command_like_no_other_gets_the_way_to_the_help(command):
     assert "`live-crew --help`" in command("xyz").stderr
 
 
+def test_the_version_is_a_command(command):
+    told = command("--version")
+    assert told.exit_code == 2
+    assert told.stderr == "error: there is no option `--version`; run `live-crew version`\n"
+
+
 def test_an_unknown_option_gets_the_one_that_was_meant(command):
     told = command("version", "--jsno")
     assert told.exit_code == 2

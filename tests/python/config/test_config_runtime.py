@@ -185,6 +185,11 @@ def test_a_mistake_in_a_runtime_file_is_named(write: Write, text: str, message: 
     assert str(caught.value) == f"a.runtime.yaml:{message}"
 
 
+def test_the_one_jitter_there_is_may_be_said() -> None:
+    runtime = make_runtime("analytics", retry={"attempts": 2, "jitter": "none"})
+    assert runtime.core()["retry"] == {"attempts": 2}
+
+
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
