@@ -14,24 +14,24 @@ _WAITED_FOR = {"timing": "sync", **_PATIENT}
 def count(event, ctx):
     """Runs where it is decided."""
     ctx.incr("seen")
-    ctx["last"] = event.payload
-    return {"kind": "counted", "payload": {"n": event.payload}}
+    ctx["last"] = event.payload["n"]
+    return {"kind": "counted", "payload": {"n": event.payload["n"]}}
 
 
 @event_handler("thing", **_WAITED_FOR)
 async def echo(event, ctx):
     """Only runners have it, so that every run of it is handed over."""
     await asyncio.sleep(0.01)
-    return {"kind": "echoed", "payload": {"n": event.payload, "seen": ctx.get("seen", 0)}}
+    return {"kind": "echoed", "payload": {"n": event.payload["n"], "seen": ctx.get("seen", 0)}}
 
 
 @event_handler("loose", **_PATIENT)
 async def guess(event, ctx):
     """Lands when it lands; the journal says when."""
     await asyncio.sleep(0.02)
-    ctx.append("guessed", event.payload % 7)
+    ctx.append("guessed", event.payload["n"] % 7)
     ctx["guessed"] = ctx["guessed"][-5:]
-    return {"kind": "guessed", "payload": {"n": event.payload, "seen": ctx["guessed"]}}
+    return {"kind": "guessed", "payload": {"n": event.payload["n"], "seen": ctx["guessed"]}}
 
 
 # Which answers each kind of event has.

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from crews import ANSWERS, count, echo
-from publisher import Publisher
+from publisher import LARGE_BYTES, REFUSED, Publisher
 from world import World
 
 import nats
@@ -69,13 +69,17 @@ async def judge(world: World, publisher: Publisher) -> Verdict:
         for kind in ANSWERS[publisher.streams[name]]
         for number in range(sent)
     }
-    actions = await _actions(world, wanted)
+    actions, answered = await _actions(world, wanted)
     answers = Counter(_answer(one) for one in actions)
     ids = Counter(one["id"] for one in actions)
     lost = sorted(wanted - set(answers))
     doubled = sorted(one for one, times in answers.items() if times > 1)
+    events = sum(publisher.sent.values())
     verdict.told = {
-        "events": sum(publisher.sent.values()),
+        "events": events,
+        "sent a second": round(events / publisher.seconds),
+        # Slices stay open for late events; what is beyond that is hosts that do not keep up.
+        "seconds behind": max(0, round(answered - publisher.ended - world.lateness_ms / 1_000)),
         "events sent again": publisher.repeated,
         "answers": len(answers),
         "hosts that ended": len(world.ended),
@@ -89,10 +93,18 @@ async def judge(world: World, publisher: Publisher) -> Verdict:
     for what, some in (("lost", lost), ("done twice", doubled)):
         if some:
             verdict.details.append(f"{what}: {some[:5]} … {some[-1]}")
+    stored = await _stored(world, "LIVE_EVENTS", "p.*.live.*.events")
+    verdict.told["large events"] = sum(len(one.data) > LARGE_BYTES for one in stored)
     await _reports(world, verdict)
+    await _refusals(world, stored, verdict)
     journals = await _verified(world, verdict)
     await _again(world, publisher, verdict)
-    await _compared(world, publisher, _Live(journals, actions), verdict)
+    events: dict[str, list[Event[Any]]] = defaultdict(list)
+    for one in stored:
+        name = one.subject.split(".")[3]
+        if publisher.streams[name] == "thing" and not _is_refused(one):
+            events[name].append(_event(name, one))
+    await _compared(world, events, _Live(journals, actions), verdict)
     return verdict
 
 
@@ -100,11 +112,11 @@ def _answer(action: Any) -> Answer:
     return action["stream_id"], action["kind"], action["payload"]["n"]
 
 
-async def _actions(world: World, wanted: set[Answer]) -> list[Any]:
-    """Every action there is, once all that are wanted are there or no more come."""
+async def _actions(world: World, wanted: set[Answer]) -> tuple[list[Any], float]:
+    """Every action there is, once all that are wanted are there or no more come, and since when."""
     connection = await nats.connect(world.servers.urls, error_cb=_is_known)
     subscription = await connection.jetstream().subscribe(
-        "live.*.actions", ordered_consumer=True, pending_msgs_limit=-1
+        "live.*.actions", ordered_consumer=True, pending_msgs_limit=-1, pending_bytes_limit=-1
     )
     actions, missing, last = [], set(wanted), time.monotonic()
     # What was done twice may still come when everything is there.
@@ -117,7 +129,7 @@ async def _actions(world: World, wanted: set[Answer]) -> list[Any]:
         missing.discard(_answer(actions[-1]))
         last = time.monotonic()
     await connection.close()
-    return actions
+    return actions, last
 
 
 async def _stored(world: World, stream: str, subject: str) -> list[Any]:
@@ -125,7 +137,7 @@ async def _stored(world: World, stream: str, subject: str) -> list[Any]:
     connection = await nats.connect(world.servers.urls, error_cb=_is_known)
     found = []
     subscription = await connection.jetstream().subscribe(
-        subject, stream=stream, ordered_consumer=True, pending_msgs_limit=-1
+        subject, stream=stream, ordered_consumer=True, pending_msgs_limit=-1, pending_bytes_limit=-1
     )
     info = await subscription.consumer_info()
     count = info.num_pending + info.delivered.consumer_seq
@@ -143,9 +155,34 @@ async def _reports(world: World, verdict: Verdict) -> None:
         # A stream without a host for a while is what this is about.
         if json.loads(one.data)["payload"].get("reason") != "silent"
     ]
-    letters = [one.data.decode() for one in await _stored(world, "LIVE_DLQ", "live.*.dlq")]
-    verdict.faults |= {"failed runs": len(failed), "dead letters": len(letters)}
-    verdict.details += [f"report: {one[:300]}" for one in [*failed[:3], *letters[:3]]]
+    verdict.faults["failed runs"] = len(failed)
+    verdict.details += [f"report: {one[:300]}" for one in failed[:3]]
+
+
+async def _refusals(world: World, events: list[Any], verdict: Verdict) -> None:
+    """What is no event has a dead letter, and nothing else has one."""
+    wanted = {_sequence(one) for one in events if _is_refused(one)}
+    letters = Counter[int]()
+    for one in await _stored(world, "LIVE_DLQ", "live.*.dlq"):
+        letter = json.loads(one.data)
+        letters[letter["cursor"]] += 1
+        if letter["cursor"] not in wanted and letters[letter["cursor"]] == 1:
+            verdict.details.append(f"refused: {one.data.decode()[:300]}")
+    verdict.told["refused"] = len(wanted)
+    # By a host that was killed before it could write down that it was done with them.
+    verdict.told["refused again"] = sum(letters.values()) - len(letters)
+    verdict.faults |= {
+        "not refused": len(wanted - set(letters)),
+        "refused unduly": len(set(letters) - wanted),
+    }
+
+
+def _is_refused(message: Any) -> bool:
+    return bool(message.headers["Nats-Msg-Id"].startswith(REFUSED))
+
+
+def _sequence(message: Any) -> int:
+    return int(message.reply.split(".")[5])
 
 
 async def _command(world: World, *args: str) -> tuple[int, str]:
@@ -187,24 +224,22 @@ async def _verified(world: World, verdict: Verdict) -> dict[str, dict[int, str]]
 async def _again(world: World, publisher: Publisher, verdict: Verdict) -> None:
     """Runs of crews whose time of landing is in the journal alone, made again."""
     verdict.faults["runs that differ"] = 0
-    for name in (name for name, kind in publisher.streams.items() if kind == "loose"):
-        command = ("replay", "--mode", "reexecute", "--json", "--handlers", "crews", "-s", name)
-        code, said = await _command(world, *command)
+    loose = [name for name, kind in publisher.streams.items() if kind == "loose"]
+    command = ("replay", "--mode", "reexecute", "--json", "--handlers", "crews", "-s")
+    said = await asyncio.gather(*(_command(world, *command, name) for name in loose))
+    for name, (code, told) in zip(loose, said, strict=True):
         if code:
             verdict.faults["runs that differ"] += 1
-            verdict.details.append(f"{name}: {said[:600]}")
+            verdict.details.append(f"{name}: {told[:600]}")
         else:
-            told = verdict.told.setdefault("runs made again", 0)
-            verdict.told["runs made again"] = told + json.loads(said)["runs"]
+            made = verdict.told.setdefault("runs made again", 0)
+            verdict.told["runs made again"] = made + json.loads(told)["runs"]
 
 
-async def _compared(world: World, publisher: Publisher, live: "_Live", verdict: Verdict) -> None:
+async def _compared(
+    world: World, events: dict[str, list[Event[Any]]], live: "_Live", verdict: Verdict
+) -> None:
     """Digests of streams, and of a run of the same events in one process without faults."""
-    events: dict[str, list[Event[Any]]] = defaultdict(list)
-    for message in await _stored(world, "LIVE_EVENTS", "p.*.live.*.events"):
-        name = message.subject.split(".")[3]
-        if publisher.streams[name] == "thing":
-            events[name].append(_event(name, message))
     unbroken, actions = await _unbroken(world, [one for some in events.values() for one in some])
     journal = Settings(load_config(world.folder / "live_crew_config.yaml")).open_journal()
     verdict.told |= {"streams compared": len(events), "of these to their end": 0}
@@ -247,7 +282,7 @@ class _Live:
     def first_late(self, name: str, events: list[Event[Any]]) -> int | None:
         """The first slice that an event came too late for, if there is one."""
         epoch = min(one.ts for one in events)
-        own = {one.payload: slice_index(one, epoch, _SLICE_MS) for one in events}
+        own = {one.payload["n"]: slice_index(one, epoch, _SLICE_MS) for one in events}
         late = []
         for action in self.actions:
             if action["stream_id"] == name and action["kind"] == "counted":

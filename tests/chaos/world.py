@@ -16,7 +16,6 @@ from nats_cluster import Cluster, start_cluster
 from nats_proxy import Proxy
 
 HOME = Path(__file__).parents[2]
-_DISK = 1 << 30
 # Schedulers have every crew but the one that is handed over; `guess` and `count` stay with them.
 _SCHEDULER = {"LIVE_CREW_TRANSPORT__ROLE": "scheduler", "LIVE_CREW_SELECTOR": "(count|guess)"}
 _RUNNER = {"LIVE_CREW_TRANSPORT__ROLE": "runner", "LIVE_CREW_SELECTOR": "echo"}
@@ -70,14 +69,19 @@ class Host:
                 self.process.send_signal(number)
 
 
+def disk_for(events: int) -> int:
+    """Bytes for so many events, their runs and their answers, and for what is not counted."""
+    return 8_000 * events + (1 << 30)
+
+
 class World:
     """What faults happen to."""
 
-    def __init__(self, folder: Path, *, replicas: int, lateness_ms: int) -> None:
+    def __init__(self, folder: Path, *, replicas: int, lateness_ms: int, disk: int) -> None:
         self.folder = folder
         self.replicas = replicas
         self.began = time.monotonic()
-        self.disks = self._mount(("n0", "n1", "n2")[:replicas])
+        self.disks = self._mount(("n0", "n1", "n2")[:replicas], disk) if disk else []
         self.servers: Cluster = start_cluster(folder, size=replicas)
         # Of a cluster one server is away at a time, unless all of them are.
         self.server_lock = asyncio.Lock()
@@ -86,10 +90,10 @@ class World:
         self.ended: list[str] = []
         shutil.copy(Path(__file__).with_name("crews.py"), folder)
 
-    async def start_hosts(self, schedulers: int, runners: int) -> None:
+    async def start_hosts(self, pairs: int) -> None:
         """Two sorts of hosts, each behind wires of its own."""
-        made = [(f"scheduler{n}", _SCHEDULER) for n in range(schedulers)]
-        made += [(f"runner{n}", _RUNNER) for n in range(runners)]
+        made = [(f"scheduler{n}", _SCHEDULER) for n in range(pairs)]
+        made += [(f"runner{n}", _RUNNER) for n in range(pairs)]
         for name, more in made:
             proxies = [await Proxy.start(url) for url in self.servers.urls]
             urls = ", ".join(f"'{proxy.url}'" for proxy in proxies)
@@ -158,13 +162,13 @@ class World:
                 shutil.copytree(disk, f"{disk}.kept")
             subprocess.run(["umount", disk], check=False)
 
-    def _mount(self, names: tuple[str, ...]) -> list[Path]:
+    def _mount(self, names: tuple[str, ...], size: int) -> list[Path]:
         """A small disk for each server, where that is allowed; else none is ever full."""
         disks = []
         for name in names:
             disk = self.folder / name
             disk.mkdir(parents=True)
-            command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(disk)]
+            command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
             if subprocess.run(command, check=False, capture_output=True).returncode == 0:
                 disks.append(disk)
         return disks
