@@ -13,7 +13,7 @@ from typing import Any
 
 from live_crew._core import Plan
 from live_crew._words import did_you_mean
-from live_crew.cli._journal import DEFAULT, begin_anew, goes_on, tell_if_unused
+from live_crew.cli._journal import DEFAULT, goes_on, set_aside, tell_if_unused
 from live_crew.config import CrewNeed, LiveConfig, load_config, locate_problems
 from live_crew.errors import ConfigError, LiveCrewError, PlanError, Problem
 from live_crew.handlers import Handler
@@ -57,11 +57,17 @@ def config_for_run(
     if config.transport.kind == "nats":
         if journal is not None:
             raise ConfigError("journals of streams on NATS are kept there; leave out `-j`")
-        return config, partial(tell_if_unused, config)
+        return config, partial(_anew, partial(tell_if_unused, config))
     if config.journal.path is not None:
         return config, partial(goes_on, Path(config.journal.path))
     config = read_config(path, pace=pace, journal={"path": DEFAULT.absolute()})
-    return config, partial(begin_anew, DEFAULT)
+    return config, partial(_anew, partial(set_aside, DEFAULT))
+
+
+def _anew(prepare: Callable[[], object]) -> bool:
+    """Prepare a run that goes on with nothing."""
+    prepare()
+    return False
 
 
 def folder_of(config: LiveConfig) -> Path:

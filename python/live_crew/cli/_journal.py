@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT",
-    "begin_anew",
     "goes_on",
     "open_journal",
+    "set_aside",
     "streams_of",
     "tell_if_unused",
     "the_stream",
@@ -64,7 +64,7 @@ def the_stream(journal: Journal, asked: str | None) -> str:
     )
 
 
-def _set_aside(path: Path) -> Path | None:
+def set_aside(path: Path) -> Path | None:
     """Make room for a new journal; the one that is there, if any, becomes `….prev.db`."""
     if not path.exists():
         return None
@@ -90,12 +90,6 @@ def _set_aside(path: Path) -> Path | None:
     return aside
 
 
-def begin_anew(path: Path) -> bool:
-    """Make room for a journal that begins anew; gives no, as `goes_on` gives yes."""
-    _set_aside(path)
-    return False
-
-
 def goes_on(path: Path) -> bool:
     """Whether a run does not begin at the beginning, since the journal holds some; and say so."""
     _check_no_folder(path)
@@ -105,15 +99,14 @@ def goes_on(path: Path) -> bool:
     return is_used
 
 
-def tell_if_unused(config: "LiveConfig") -> bool:
-    """Say that the file a configuration names is not written on NATS; gives no, as it is new."""
+def tell_if_unused(config: "LiveConfig") -> None:
+    """Say that the journal a configuration names is not written on NATS."""
     path = config.journal.path
     if path is not None and config.transport.kind == "nats":
         note(
             f"journals of streams on NATS are kept there; `journal: {{path: {near(path)}}}` is not "
             "written, and only the traffic of crews of CrewAI is kept beside it"
         )
-    return False
 
 
 def _check_no_folder(path: Path) -> None:
