@@ -189,7 +189,8 @@ def _written(of: Any, adapter: TypeAdapter[Any], payload: Any) -> Any:
 def _check_reads_back(of: Any, adapter: TypeAdapter[Any], payload: Any) -> None:
     """Else the run of a handler of this type would fail, after the event was written."""
     try:
-        adapter.validate_json(adapter.dump_json(payload, by_alias=True))
+        # What there is to warn of was warned of as it was dumped.
+        adapter.validate_json(adapter.dump_json(payload, by_alias=True, warnings=False))
     except ValueError as error:
         raise ModelError(
             f"{_refused(error)}: `{getattr(of, '__name__', of)}` cannot be read back from the JSON "
