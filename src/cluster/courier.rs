@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_nats::jetstream::{
     consumer::{DeliverPolicy, pull},
-    stream::Stream,
+    stream::{DirectGetErrorKind, Stream},
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 use super::ticket::{AttemptKey, Ticket, failed, read_answer};
 use crate::{
@@ -25,6 +28,8 @@ const AT_ONCE: usize = 256;
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Silence after which it is looked whether there is an answer to be heard.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Something to be done.
 #[derive(Debug)]
@@ -191,11 +196,21 @@ async fn try_post(
     Ok(None)
 }
 
+/// Whether an attempt was answered, asked so that a runner may ask it of its own crew only: by a
+/// question whose subject names the crew. It tells of the last answer of a subject.
+pub(super) async fn is_answered(runs: &Stream, ticket: &Ticket) -> Result<bool, NatsError> {
+    let subject = ticket.done();
+    match runs.direct_get_last_for_subject(&subject).await {
+        Ok(found) if Ticket::of(&subject, &found.headers).as_ref() == Some(ticket) => Ok(true),
+        // Another run of the crew shares it.
+        Ok(_) => Ok(find_answer(runs, ticket).await?.is_some()),
+        Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(false),
+        Err(error) => Err(NatsError::unanswered(format!("for a message on `{subject}`"), error)),
+    }
+}
+
 /// The answer that is stored for an attempt. Only a few runs share a subject.
-pub(super) async fn find_answer(
-    runs: &Stream,
-    ticket: &Ticket,
-) -> Result<Option<Stored>, NatsError> {
+async fn find_answer(runs: &Stream, ticket: &Ticket) -> Result<Option<Stored>, NatsError> {
     let (subject, mut from) = (ticket.done(), 1);
     while let Some(found) = crate::nats::next(runs, &subject, from).await? {
         if Ticket::of(&found.subject, &found.headers).as_ref() == Some(ticket) {
@@ -245,7 +260,15 @@ async fn read_on(
     };
     let consumer = runs.create_consumer(config).await.map_err(|error| failed(&error))?;
     let mut messages = consumer.messages().await.map_err(|error| failed(&error))?;
-    while let Some(message) = messages.next().await {
+    loop {
+        let Ok(message) = timeout(SILENCE, messages.next()).await else {
+            let last = crate::nats::last(runs, filter).await?;
+            if last.is_some_and(|last| last.sequence >= *from) {
+                return Err(failed(&"the consumer fell silent"));
+            }
+            continue;
+        };
+        let Some(message) = message else { return Err(failed(&"the consumer ended")) };
         let message = message.map_err(|error| failed(&error))?;
         let sequence = message.info().map_err(|error| failed(&error))?.stream_sequence;
         *from = sequence + 1;
@@ -259,5 +282,4 @@ async fn read_on(
             return Ok(());
         }
     }
-    Err(failed(&"the consumer ended"))
 }

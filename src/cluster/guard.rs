@@ -41,7 +41,8 @@ pub async fn unfit(nats: &Connection, streams: &[&str]) -> String {
         if let Some(name) = gone.filter(|_| missed >= LOOKS) {
             return format!(
                 "NATS at {}: stream `{name}` is gone, and this host does not make another one while \
-                 it runs; restore it, or start the host again to begin with an empty one",
+                 it runs; restore it, or remove the other streams and buckets of live-crew too and \
+                 start the host again to begin with empty ones",
                 nats.servers()
             );
         }

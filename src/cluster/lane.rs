@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     age::ServerClock,
-    courier::find_answer,
+    courier::is_answered,
     ticket::{AttemptKey, Ticket, failed, write_answer},
 };
 use crate::{
@@ -262,9 +262,9 @@ impl Lane {
             Verdict::Answer(write_answer(&outcome, None).into())
         };
         if info.delivered > 1 {
-            match find_answer(&self.runs, &ticket).await {
-                Ok(Some(_)) => return Sort::Settled(ticket, Verdict::Skip),
-                Ok(None) => {}
+            match is_answered(&self.runs, &ticket).await {
+                Ok(true) => return Sort::Settled(ticket, Verdict::Skip),
+                Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "whether a run was answered is not known"),
             }
         }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     engine::{CrewName, Job, Outcome, Payload, Plan, RunId, StreamId},
     nats::{Connection, Layout, NatsError},
-    runtime::{Back, Crews, Ending, Started, Stop, StopSwitch},
+    runtime::{Back, Crews, Ending, Started, Stop, StopSwitch, redacted},
 };
 
 /// Cancellations remembered for runs that are delivered after them.
@@ -29,6 +29,7 @@ const REMEMBERED: usize = 1_024;
 #[derive(Debug)]
 pub struct Runner<C> {
     crews: C,
+    plan: Arc<Plan>,
     news: mpsc::UnboundedReceiver<News>,
     under_way: BTreeMap<(StreamId, RunId, u32), Running>,
     /// Attempts called off before they were delivered, the oldest first.
@@ -49,7 +50,7 @@ impl<C: Crews> Runner<C> {
     /// inside a tokio runtime, which fetches runs and says that they are under way.
     pub async fn open(
         nats: &Connection,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         crews: C,
         is_here: impl Fn(&CrewName) -> bool,
         slots: usize,
@@ -65,7 +66,8 @@ impl<C: Crews> Runner<C> {
             lanes.spawn(lane.listen());
         }
         let (under_way, cancelled) = (BTreeMap::new(), <_>::default());
-        Ok(Self { crews, news, under_way, cancelled, lanes, minders })
+        let plan = Arc::clone(plan);
+        Ok(Self { crews, plan, news, under_way, cancelled, lanes, minders })
     }
 
     /// Does runs until the switch is used. A drain takes no new ones, gives back those that have
@@ -126,19 +128,21 @@ impl<C: Crews> Runner<C> {
         self.under_way.insert(key.clone(), Running { ticket, tokens: vec![token] });
         match self.crews.start(&stream, job) {
             Started::Later => {}
-            Started::Done(outcome) => self.land(&key, &outcome, None),
+            Started::Done(outcome) => self.land(&key, outcome, None),
         }
     }
 
     fn came_back(&mut self, back: Back) {
         let Back { stream, run, attempt, outcome, notes } = back;
-        self.land(&(stream, run, attempt), &outcome, notes.as_ref());
+        self.land(&(stream, run, attempt), outcome, notes.as_ref());
     }
 
-    fn land(&mut self, key: &(StreamId, RunId, u32), outcome: &Outcome, notes: Option<&Payload>) {
+    fn land(&mut self, key: &(StreamId, RunId, u32), outcome: Outcome, notes: Option<&Payload>) {
         // One that was cancelled is not under way any more.
         if let Some(running) = self.under_way.remove(key) {
-            let body: bytes::Bytes = write_answer(outcome, notes).into();
+            // On its way it is stored: rule J7.
+            let outcome = redacted(outcome, &self.plan);
+            let body: bytes::Bytes = write_answer(&outcome, notes).into();
             for token in running.tokens {
                 token.give(Verdict::Answer(body.clone()));
             }

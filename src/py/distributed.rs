@@ -26,6 +26,8 @@ use crate::{
 
 /// Runs of one crew that this process does for others at a time.
 const SLOTS: usize = 32;
+/// How long parts that are aborted have to write what is left: their server may be away.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Everything a session is made of.
 pub(super) struct Parts<M> {
@@ -181,7 +183,14 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         let mut switches: Vec<(Scope, StopSwitch)> = Vec::new();
         let mut running = FuturesUnordered::new();
         let (mut stop, mut summaries, mut failed) = (None, Summaries::default(), None);
+        let mut deadline = None;
         loop {
+            let overdue = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
             self.place.standing.decide_for(switches.len());
             if running.is_empty() && stop.is_some() {
                 break;
@@ -196,7 +205,12 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                     for (_, switch) in &switches {
                         switch.stop(asked);
                     }
+                    if asked == Stop::Abort {
+                        deadline = Some(tokio::time::Instant::now() + GOODBYE);
+                    }
                 }
+                // What is dropped is as after a crash: another host goes on.
+                () = overdue => break,
                 Some((scope, ended)) = running.next(), if !running.is_empty() => {
                     switches.retain(|(other, _)| *other != scope);
                     let error = match ended {
@@ -234,7 +248,7 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                 },
             }
         }
-        keeper.stop().await;
+        let _left = tokio::time::timeout(GOODBYE, keeper.stop()).await;
         failed.map_or_else(|| Ok(summaries.whole()), Err)
     }
 
@@ -272,7 +286,11 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
         let crews = Elsewhere::open(&nats, &self.plan, scope, store.term(), crews, is_here).await;
         let crews = crews.map_err(|error| unreachable(&error))?;
         output.nats = Some(NatsSink::new(nats.clone(), false));
-        let (plan, options) = (Arc::clone(&self.plan), self.options.clone());
+        let (plan, mut options) = (Arc::clone(&self.plan), self.options.clone());
+        if let (Scope::Shard { of, .. }, Some(bytes)) = (scope, &mut options.retention.max_bytes) {
+            // It bounds the whole.
+            *bytes /= u64::from(*of);
+        }
         let grace = options.grace;
         let limits = plan.settings.limits.clone();
         let mut runtime = Runtime::open(plan, options, store, output, crews, time).await?;
@@ -318,7 +336,9 @@ fn ending(stop: Stop) -> Ending {
 /// cannot be told anything any more cannot be later either, and others can have its parts.
 fn may_pass(error: &RuntimeError) -> bool {
     match error {
-        RuntimeError::Transport(error) => !matches!(error, TransportError::Program(_)),
+        RuntimeError::Transport(error) => {
+            !matches!(error, TransportError::Program(_) | TransportError::Behind { .. })
+        }
         RuntimeError::Store(error) => matches!(
             error,
             StoreError::Deposed { .. } | StoreError::Io { .. } | StoreError::Full { .. }

@@ -14,7 +14,7 @@ use super::{errors::transport_error, event::Event, plan::Plan};
 use crate::{
     engine::{self, Limits, StreamId},
     transport::{
-        Cursor, Delivery, FileSource, NatsSource, Source, TransportError,
+        BATCH_BYTES, Cursor, Delivery, FileSource, NatsSource, Source, TransportError,
         memory::{MemoryPublisher, MemorySource, channel},
     },
 };
@@ -61,6 +61,10 @@ impl Source for Watched {
 
     async fn resume_after(&mut self, cursor: Cursor) -> Result<(), TransportError> {
         self.input.resume_after(cursor).await
+    }
+
+    async fn confirm(&mut self, cursor: Cursor) -> Result<(), TransportError> {
+        self.input.confirm(cursor).await
     }
 
     async fn ack(&mut self, cursor: Cursor) -> Result<(), TransportError> {
@@ -110,11 +114,16 @@ impl Events {
             return Err(error);
         }
         let mut deliveries = Vec::with_capacity(max.min(1_024));
-        for event in self.iterator.bind(py).clone().take(max) {
+        let mut bytes = 0;
+        let mut events = self.iterator.bind(py).clone().take(max);
+        while bytes < BATCH_BYTES
+            && let Some(event) = events.next()
+        {
             match event.and_then(|event| self.read(&event)) {
                 Ok((stream, event)) => {
                     self.taken += 1;
                     let cursor = Cursor(self.taken);
+                    bytes += event.payload.as_bytes().len();
                     deliveries.push(Delivery::Event { stream, event, cursor });
                 }
                 Err(error) if deliveries.is_empty() => return Err(error),
@@ -156,6 +165,13 @@ impl Source for Input {
             Self::Stdin(_) => Ok(()),
             Self::Events(events) => Python::attach(|py| events.skip(py, cursor.0))
                 .map_err(|error| TransportError::Custom(error.to_string())),
+        }
+    }
+
+    async fn confirm(&mut self, cursor: Cursor) -> Result<(), TransportError> {
+        match self {
+            Self::Nats(source) => source.confirm(cursor).await,
+            Self::File(_) | Self::Queue(_) | Self::Stdin(_) | Self::Events(_) => Ok(()),
         }
     }
 

@@ -17,11 +17,13 @@ use super::{
 use crate::{
     engine::{Control, Input, Job, Pace, Plan, StreamId, Timestamp},
     store::Store,
-    transport::{Cursor, Delivery, Outgoing, Sink, Source, TransportError},
+    transport::{BATCH_BYTES, Cursor, Delivery, Outgoing, Sink, Source, TransportError},
 };
 
 /// Batches of deliveries that are taken in while a write is under way.
 const WRITES_AHEAD: usize = 4;
+/// Bytes of events held by streams that wait for runs, before the source is left alone.
+const BUSY_BYTES: u64 = 64 << 20;
 
 /// Runs the streams of one process: many engines, one store, one loop.
 #[derive(Debug)]
@@ -31,8 +33,9 @@ pub struct Runtime<S, K, C, T> {
     /// Away while a write is under way.
     pub(super) store: Option<S>,
     pub(super) writing: Option<Writing<S>>,
-    /// Events taken in since the last write set out.
+    /// Events taken in since the last write set out, and their bytes.
     pub(super) unwritten: usize,
+    pub(super) unwritten_bytes: usize,
     pub(super) sink: K,
     pub(super) crews: C,
     pub(super) clock: T,
@@ -45,8 +48,9 @@ pub struct Runtime<S, K, C, T> {
     pub(super) wakeups: BTreeSet<(Timestamp, usize)>,
     /// For each stream with uncommitted events, the lowest of their cursors.
     pub(super) held: BTreeSet<(u64, usize)>,
-    /// Events in streams that wait for runs.
+    /// Events in streams that wait for runs, and about how many bytes they have.
     pub(super) busy_events: usize,
+    pub(super) busy_bytes: u64,
     pub(super) last_cursor: Option<u64>,
     /// Up to where it is known that all events are in the journals.
     pub(super) settled: Option<u64>,
@@ -109,7 +113,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     ) -> Result<Self, RuntimeError> {
         // Files and replays may be as fast as they like.
         let is_live = plan.settings.pace == Pace::Realtime;
-        let gate = Gate::new(if is_live { options.rates } else { Rates::default() });
+        let rates = if is_live { options.rates } else { Rates::default() };
+        let gate = Gate::new(rates, options.source_allowance.clone());
         let audit = options.audit.as_deref().map(Audit::open).transpose()?;
         let mut runtime = Self {
             plan,
@@ -117,6 +122,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             store: Some(store),
             writing: None,
             unwritten: 0,
+            unwritten_bytes: 0,
             sink,
             crews,
             clock,
@@ -127,6 +133,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             wakeups: BTreeSet::new(),
             held: BTreeSet::new(),
             busy_events: 0,
+            busy_bytes: 0,
             last_cursor: None,
             settled: None,
             known_to: None,
@@ -183,6 +190,9 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     ) -> Result<Ending, RuntimeError> {
         if let Some(cursor) = self.last_cursor {
             source.resume_after(Cursor(cursor)).await?;
+        }
+        if let Some(cursor) = self.known_to.max(self.last_cursor) {
+            source.confirm(Cursor(cursor)).await?;
         }
         let (mut reading, mut stop, mut deadline) = (true, None, None);
         let now = self.clock.now();
@@ -331,9 +341,10 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
 
     /// Whether more may be taken in: not while much waits for runs, or to be written.
     fn has_room(&self) -> bool {
-        let is_written =
-            self.writing.is_none() || self.unwritten < WRITES_AHEAD * self.options.batch;
-        is_written && self.busy_events < self.options.read_ahead
+        let is_written = self.writing.is_none()
+            || (self.unwritten < WRITES_AHEAD * self.options.batch
+                && self.unwritten_bytes < WRITES_AHEAD * BATCH_BYTES);
+        is_written && self.busy_events < self.options.read_ahead && self.busy_bytes < BUSY_BYTES
     }
 
     fn is_finished(&self) -> bool {

@@ -28,6 +28,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     ) -> Result<(), RuntimeError> {
         let mut letters = Vec::new();
         self.unwritten += deliveries.len();
+        self.unwritten_bytes += deliveries.iter().map(Delivery::bytes).sum::<usize>();
         for delivery in deliveries {
             let cursor = delivery.cursor();
             self.last_cursor = self.last_cursor.max(Some(cursor.0));
@@ -80,6 +81,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 self.streams[ix].allowance = new;
             }
             self.touch(ix);
+            self.streams[ix].held_bytes += bytes as u64;
             let engine = &mut self.streams[ix].engine;
             // The engine keeps what it takes; a copy is for the letter that is hardly ever written.
             let copy = engine.may_refuse().then(|| event.clone());

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Acceptance, Rates};
+use super::{Acceptance, Rates, SourceAllowance};
 use crate::{
     engine::{Pace, Span},
     store::Retention,
@@ -15,6 +15,8 @@ pub struct Options {
     pub acceptance: Acceptance,
     /// How much live streams take in; not checked in virtual pace.
     pub rates: Rates,
+    /// What is left for the source as a whole: runtimes whose options are clones share it.
+    pub source_allowance: SourceAllowance,
     /// The file that refused input and commands are noted in.
     pub audit: Option<PathBuf>,
     /// Commits between two snapshots of a stream, at most (rule J5). A journal that grows fast
@@ -52,6 +54,7 @@ impl Options {
                 Pace::Realtime => Acceptance::default(),
             },
             rates: Rates::default(),
+            source_allowance: SourceAllowance::default(),
             audit: None,
             snapshot_every: 1_000,
             retention: Retention { max_age: None, max_bytes: None },

@@ -1,5 +1,7 @@
 //! How much may come in: token buckets, for each stream and for the source as a whole.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use crate::engine::{StreamId, Timestamp};
 
 /// Millionths: what a rate of one in a second gives in a microsecond.
@@ -46,6 +48,16 @@ pub(super) struct Allowance {
     bytes: Option<Bucket>,
 }
 
+/// What is left of the rate of a source, for all runtimes that read parts of it.
+#[derive(Debug, Clone, Default)]
+pub struct SourceAllowance(Arc<Mutex<Allowance>>);
+
+impl SourceAllowance {
+    fn lock(&self) -> MutexGuard<'_, Allowance> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     /// Millionths of an event or a byte; below zero after one that was larger than the bucket.
@@ -57,14 +69,14 @@ struct Bucket {
 #[derive(Debug)]
 pub(super) struct Gate {
     rates: Rates,
-    source: Allowance,
+    source: SourceAllowance,
     /// How many events were over a limit.
     pub refused: u64,
 }
 
 impl Gate {
-    pub fn new(rates: Rates) -> Self {
-        Self { rates, source: Allowance::default(), refused: 0 }
+    pub fn new(rates: Rates, source: SourceAllowance) -> Self {
+        Self { rates, source, refused: 0 }
     }
 
     /// Whether an event may come in. One that its stream is refused costs the source nothing, so
@@ -80,17 +92,18 @@ impl Gate {
         if (by_stream, source) == (Rate::default(), Rate::default()) {
             return Ok(());
         }
+        let mut all = self.source.lock();
         let checked = own
             .check(by_stream, bytes, now)
             .map_err(|over| over.by(format!("stream `{stream}`"), by_stream, STREAM))
             .and_then(|()| {
-                let all = self.source.check(source, bytes, now);
-                all.map_err(|over| over.by("the source".to_owned(), source, SOURCE))
+                let checked = all.check(source, bytes, now);
+                checked.map_err(|over| over.by("the source".to_owned(), source, SOURCE))
             });
         match checked {
             Ok(()) => {
                 own.take(bytes);
-                self.source.take(bytes);
+                all.take(bytes);
             }
             Err(_) => self.refused += 1,
         }
@@ -184,7 +197,7 @@ mod tests {
         rates: Rates,
         events: impl IntoIterator<Item = (&'static str, i64, usize)>,
     ) -> Vec<bool> {
-        let mut gate = Gate::new(rates);
+        let mut gate = Gate::new(rates, SourceAllowance::default());
         let mut streams = std::collections::BTreeMap::<StreamId, Allowance>::new();
         let mut admit = |(stream, ms, bytes): (&str, i64, usize)| {
             let stream = StreamId::new(stream).unwrap();
@@ -234,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_a_source_share_what_it_may_send() {
+        let rates = Rates { source: events(3, None), ..Rates::default() };
+        let source = SourceAllowance::default();
+        let parts = [(); 4].map(|()| Gate::new(rates, source.clone()));
+        let stream = StreamId::new("a").unwrap();
+        let admitted = parts.into_iter().filter_map(|mut part| {
+            part.admit(&stream, &mut Allowance::default(), 1, Timestamp::MIN).ok()
+        });
+        assert_eq!(admitted.count(), 3);
+    }
+
+    #[test]
     fn a_clock_that_goes_back_gives_nothing_and_breaks_nothing() {
         let rates = Rates { stream: events(1, None), ..Rates::default() };
         let sent = [("a", 5_000, 1), ("a", 0, 1), ("a", 500, 1), ("a", 1_000, 1)];
@@ -242,7 +267,8 @@ mod tests {
 
     #[test]
     fn a_refusal_names_who_what_and_the_limit() {
-        let mut gate = Gate::new(Rates { stream: events(2, Some(1)), ..Rates::default() });
+        let rates = Rates { stream: events(2, Some(1)), ..Rates::default() };
+        let mut gate = Gate::new(rates, SourceAllowance::default());
         let (stream, mut own) = (StreamId::new("a").unwrap(), Allowance::default());
         let mut admit = || gate.admit(&stream, &mut own, 1, Timestamp::MIN);
         admit().unwrap();

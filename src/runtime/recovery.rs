@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
+
 use super::{Clock, Crews, Runtime, RuntimeError, replay::Folding, stream::Stream};
 use crate::{
     engine::{StreamId, Timestamp},
@@ -9,6 +11,9 @@ use crate::{
     transport::Sink,
     wire::{Change, Header},
 };
+
+/// Journals read at a time, where that is quicker.
+const READERS: usize = 16;
 
 impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     pub(super) async fn recover(&mut self, now: Timestamp) -> Result<(), RuntimeError> {
@@ -19,10 +24,8 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     }
 
     async fn recover_from(&mut self, store: &mut S, now: Timestamp) -> Result<(), RuntimeError> {
-        for summary in store.streams().await? {
-            let name = summary.stream;
-            let mut folding = Folding::latest(store, &name).await?;
-            folding.fold_all(store, |_, _| ()).await?;
+        let names = store.streams().await?.into_iter().map(|summary| summary.stream).collect();
+        for (name, folding) in fold_all(store, names).await? {
             let header_due = self.check_plan(&name, &folding.header)?;
             let mut header = folding.header;
             if header_due {
@@ -54,4 +57,35 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             Change::Plan(what) => Err(RuntimeError::OtherPlan { stream: stream.clone(), what }),
         }
     }
+}
+
+/// Folds the journals of streams to their ends, and gives them in this order.
+async fn fold_all<S: Store>(
+    store: &mut S,
+    names: Vec<StreamId>,
+) -> Result<Vec<(StreamId, Folding)>, RuntimeError> {
+    let share = names.len().div_ceil(READERS).max(1);
+    let shares: Vec<&[StreamId]> = names.chunks(share).collect();
+    let readers: Option<Vec<S>> = shares.iter().skip(1).map(|_| store.reader()).collect();
+    let folded = match readers {
+        Some(mut readers) => {
+            let readers = std::iter::once(store).chain(&mut readers);
+            try_join_all(readers.zip(shares).map(|(store, names)| fold_each(store, names))).await?
+        }
+        None => vec![fold_each(store, &names).await?],
+    };
+    Ok(names.iter().cloned().zip(folded.into_iter().flatten()).collect())
+}
+
+async fn fold_each(
+    store: &mut impl Store,
+    names: &[StreamId],
+) -> Result<Vec<Folding>, RuntimeError> {
+    let mut folded = Vec::with_capacity(names.len());
+    for name in names {
+        let mut folding = Folding::latest(store, name).await?;
+        folding.fold_all(store, |_, _| ()).await?;
+        folded.push(folding);
+    }
+    Ok(folded)
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Rule J7: what must not be written down is gone before it takes effect.
-pub(super) fn redacted(outcome: Outcome, plan: &Plan) -> Outcome {
+pub(crate) fn redacted(outcome: Outcome, plan: &Plan) -> Outcome {
     let redact = &plan.settings.redact;
     if redact.payload.is_empty() && redact.context.is_empty() {
         return outcome;

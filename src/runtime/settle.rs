@@ -20,7 +20,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
     pub(super) async fn settle(&mut self, source: &mut impl Source) -> Result<(), RuntimeError> {
         self.look_at_times();
         while self.writing.is_none() && !self.touched.is_empty() {
-            self.unwritten = 0;
+            (self.unwritten, self.unwritten_bytes) = (0, 0);
             let mut writing = self.begin_write();
             let written = poll_fn(|context| Poll::Ready(writing.poll(context))).await;
             match written {
@@ -153,8 +153,12 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             }
             self.held.extend(held.map(|cursor| (cursor, ix)));
         }
-        let busy = if stream.engine.is_busy() { stream.engine.held() } else { 0 };
+        stream.let_go();
+        let is_busy = stream.engine.is_busy();
+        let (busy, bytes) = if is_busy { (stream.held_events, stream.held_bytes) } else { (0, 0) };
         self.busy_events =
             self.busy_events + busy - std::mem::replace(&mut stream.busy_events, busy);
+        self.busy_bytes =
+            self.busy_bytes + bytes - std::mem::replace(&mut stream.busy_bytes, bytes);
     }
 }

@@ -34,8 +34,12 @@ pub(super) struct Stream {
     pub touched: bool,
     /// The driver has not looked at its times since it was touched.
     pub is_unseen: bool,
-    /// Events it holds while it waits for runs.
+    /// Events it holds, as the driver knows it, and about how many bytes of payload they have.
+    pub held_events: usize,
+    pub held_bytes: u64,
+    /// The same while it waits for runs.
     pub busy_events: usize,
+    pub busy_bytes: u64,
     pub failed: Option<String>,
     /// What it may still send.
     pub allowance: Allowance,
@@ -68,7 +72,10 @@ impl Stream {
             header_due: false,
             touched: false,
             is_unseen: false,
+            held_events: 0,
+            held_bytes: 0,
             busy_events: 0,
+            busy_bytes: 0,
             failed: None,
             allowance: Allowance::default(),
         }
@@ -96,6 +103,17 @@ impl Stream {
             }
         }
         None
+    }
+
+    /// Takes note of how many events it holds still: of those it held, one is as large as another.
+    pub fn let_go(&mut self) {
+        let held = self.engine.held();
+        let before = std::mem::replace(&mut self.held_events, held);
+        if held == 0 {
+            self.held_bytes = 0;
+        } else if held < before {
+            self.held_bytes = self.held_bytes / before as u64 * held as u64;
+        }
     }
 
     pub fn digest(&self) -> Option<Digest> {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     engine::{Emission, LatePolicy, Record, Slice, Span, StreamId, Timestamp},
-    store::{Frame, Mark, Retention, Rider, Snapshot, Store, StoreError},
+    store::{Frame, MAX_BODY_BYTES, Mark, Retention, Rider, Snapshot, Store, StoreError},
     transport::{Channel, Sink},
     wire,
 };
@@ -279,6 +279,11 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let slice = stream.last_slice?;
         let body = wire::encode_snapshot(&stream.header, stream.engine.snapshot());
         (stream.unsnapshot_bytes, stream.snapshot_bytes) = (0, body.len() as u64);
+        if body.len() > MAX_BODY_BYTES {
+            // It spares work, no more: what is held is in the frames.
+            tracing::warn!(stream = %stream.engine.stream(), bytes = body.len(), "a snapshot is left out: it would be too large");
+            return None;
+        }
         let after = frame.ok_or(stream.last_frame);
         Some(DueSnapshot { stream: stream.engine.stream().clone(), after, slice, body })
     }

@@ -215,6 +215,14 @@ pub trait Store: Send + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Pruned, StoreError>> + Send;
 
+    /// Another one to read the same journals with, where reading several at a time is quicker.
+    fn reader(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// All streams, by name.
     fn streams(&mut self) -> impl Future<Output = Result<Vec<StreamSummary>, StoreError>> + Send;
 

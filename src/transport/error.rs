@@ -55,6 +55,21 @@ pub enum TransportError {
         /// Where it was to resume.
         cursor: u64,
     },
+    /// A stream of a server has less than was read of it.
+    #[error(
+        "stream `{name}` ends at {last}, and the journals have what was read of it up to {cursor}: \
+         it lost its end, or was made anew, and new events would be passed over; restore it, or \
+         let it go on behind them (`nats stream purge {name} --seq={next}`), or remove the \
+         streams and buckets of live-crew to start over", next = cursor + 1
+    )]
+    Behind {
+        /// The stream of the server.
+        name: String,
+        /// Where it ends.
+        last: u64,
+        /// Up to where it was read.
+        cursor: u64,
+    },
     /// Writing failed.
     #[error("cannot write to `{name}`: {error}; free space or choose another output, then resume")]
     Write {

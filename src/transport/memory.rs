@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::{Cursor, Delivery, Outgoing, Sink, Source, TransportError};
+use super::{BATCH_BYTES, Cursor, Delivery, Outgoing, Sink, Source, TransportError};
 use crate::engine::{Event, StreamId};
 
 /// Both ends of a channel that holds `capacity` events; a full one makes its publishers wait.
@@ -49,14 +49,16 @@ pub struct MemorySource {
 
 impl Source for MemorySource {
     async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, TransportError> {
-        let mut events = Vec::new();
-        // Asking for none would wait for nothing, and look like the end.
-        self.receiver.recv_many(&mut events, max.max(1)).await;
-        let deliver = |(stream, event)| {
+        let (mut deliveries, mut bytes) = (Vec::new(), 0);
+        let mut next = self.receiver.recv().await;
+        while let Some((stream, event)) = next {
             self.taken.0 += 1;
-            Delivery::Event { stream, event, cursor: self.taken }
-        };
-        Ok(events.into_iter().map(deliver).collect())
+            bytes += event.payload.as_bytes().len();
+            deliveries.push(Delivery::Event { stream, event, cursor: self.taken });
+            let is_enough = deliveries.len() >= max || bytes >= BATCH_BYTES;
+            next = if is_enough { None } else { self.receiver.try_recv().ok() };
+        }
+        Ok(deliveries)
     }
 
     /// Memory does not outlive its process: nothing comes again, the count goes on.

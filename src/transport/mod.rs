@@ -37,6 +37,10 @@ use crate::engine::{Event, StreamId};
 )]
 pub struct Cursor(pub u64);
 
+/// About how many bytes a source delivers at a time, and one delivery more: what is delivered
+/// together is folded and written together.
+pub const BATCH_BYTES: usize = 4 << 20;
+
 /// One thing that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -60,6 +64,14 @@ impl Delivery {
             Self::Event { cursor, .. } | Self::Refused(DeadLetter { cursor, .. }) => *cursor,
         }
     }
+
+    /// The bytes of its payload.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Event { event, .. } => event.payload.as_bytes().len(),
+            Self::Refused(letter) => letter.raw.len(),
+        }
+    }
 }
 
 /// Where events come from.
@@ -76,6 +88,15 @@ pub trait Source: Send {
         &mut self,
         cursor: Cursor,
     ) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// Makes sure that this is still the source that delivered up to `cursor` once: of one that
+    /// lost its end, what comes next would be taken for what came before.
+    fn confirm(
+        &mut self,
+        _cursor: Cursor,
+    ) -> impl Future<Output = Result<(), TransportError>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Everything up to `cursor` is in the journal and need not come again.
     fn ack(&mut self, cursor: Cursor) -> impl Future<Output = Result<(), TransportError>> + Send;

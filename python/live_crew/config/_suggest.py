@@ -18,7 +18,8 @@ __all__ = [
 MASK = "[redacted]"
 
 _SECRETS = ("key", "token", "secret", "password", "authorization", "creds")
-_USER_INFO = re.compile(r"://[^/@\s]*@")
+# Up to the last `@`, since a secret may hold any character; an address may have no scheme.
+_USER_INFO = re.compile(r"(://|^(?=[^\s/@:]+:(?!//)))\S*@")
 _LONGEST = 60
 _HUGE = 10**20
 
@@ -58,7 +59,7 @@ def is_secret(name: str) -> bool:
 def mask(value: Any) -> Any:
     """`value` without the passwords in addresses and under names that tell of secrets."""
     if isinstance(value, str):
-        return _USER_INFO.sub(f"://{MASK}@", value)
+        return _USER_INFO.sub(rf"\1{MASK}@", value)
     if isinstance(value, Mapping):
         return {key: MASK if is_secret(str(key)) else mask(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -20,6 +20,8 @@ use crate::{
 /// next ones may be greater than the first.
 const AHEAD_BYTES: usize = 1 << 20;
 const AHEAD: usize = 256;
+/// So many frames are quicker asked for one by one.
+const FEW: u64 = 32;
 
 /// A frame read back, with its place.
 pub(super) struct Found {
@@ -97,18 +99,24 @@ impl JetStreamStore {
         let mut chain = Chain { store: self, stream, link, payload: BytesMut::new() };
         let mut frames = Vec::new();
         let mut from = at + 1;
+        // Only a writer knows where the journal ends.
+        let known = self.fence.as_ref().and_then(|_| self.known.get(stream));
+        let end = known.map(|known| known.head.last.seq);
+        let are_few = end.is_some_and(|end| end <= link.seq + FEW);
         // The first from the server that leads: most readers are at the end, and learn it there.
-        while frames.is_empty() {
+        while frames.is_empty() || are_few {
             let found = next(&self.log, &subject, from).await;
             let Some(stored) = found.map_err(|error| self.read_failed(error))? else {
                 // Parts without their end were never part of the journal.
                 return Ok(frames);
             };
             from = stored.sequence + 1;
-            frames.extend(chain.take(&stored)?);
-        }
-        if is_enough(&frames[0]) {
-            return Ok(frames);
+            let Some(found) = chain.take(&stored)? else { continue };
+            let is_last = is_enough(&found) || end == Some(found.tag.link.seq);
+            frames.push(found);
+            if is_last {
+                return Ok(frames);
+            }
         }
         let wanted = Wanted {
             subjects: vec![subject],

@@ -254,6 +254,24 @@ impl Store for JetStreamStore {
         self.cut(stream, *keep, now).await
     }
 
+    fn reader(&self) -> Option<Self> {
+        let Self { nats, log, scope, fence, known, forgotten, listed, .. } = self;
+        Some(Self {
+            nats: nats.clone(),
+            log: log.clone(),
+            scope: scope.clone(),
+            fence: fence.clone(),
+            known: known.clone(),
+            forgotten: forgotten.clone(),
+            listed: *listed,
+            in_order: None,
+            fast_from: self.fast_from,
+            who: self.who.clone(),
+            settled: self.settled,
+            journal: self.journal.clone(),
+        })
+    }
+
     async fn streams(&mut self) -> Result<Vec<StreamSummary>, StoreError> {
         self.list().await
     }

@@ -1,5 +1,7 @@
 //! Reports, dead letters and heartbeats to their subjects; actions where the journal is elsewhere.
 
+use std::time::Duration;
+
 use async_nats::{HeaderMap, jetstream::context::PublishAckFuture};
 use bytes::Bytes;
 
@@ -21,6 +23,8 @@ const TRIES: u32 = 5;
 /// Messages under way at a time. The client takes 5 000, and waits for ever at the next one unless
 /// somebody takes its answers.
 const WINDOW: usize = 1_024;
+/// How long heartbeats wait for room: streams go on without them.
+const MOMENT: Duration = Duration::from_secs(1);
 
 impl NatsSink {
     /// A sink that publishes actions too, or leaves them to the journal.
@@ -31,6 +35,7 @@ impl NatsSink {
 
 impl Sink for NatsSink {
     async fn publish(&mut self, batch: &[Outgoing]) -> Result<(), TransportError> {
+        let mut is_heard = self.nats.is_connected();
         for message in batch {
             // What was refused before anybody knew of which stream it is.
             let stream = message.stream.as_ref().map_or("-", |stream| stream.as_str());
@@ -46,8 +51,12 @@ impl Sink for NatsSink {
             };
             let (subject, mut headers) = (format!("live.{stream}.{what}"), HeaderMap::new());
             if !is_kept {
-                let sent = self.nats.client().publish(subject, message.body.clone()).await;
-                sent.map_err(|error| failed("a heartbeat", error))?;
+                if is_heard {
+                    let told = self.nats.client().publish(subject, message.body.clone());
+                    let told = tokio::time::timeout(MOMENT, told).await;
+                    is_heard = told.is_ok();
+                    told.unwrap_or(Ok(())).map_err(|error| failed("a heartbeat", error))?;
+                }
                 continue;
             }
             if self.unacked.len() >= WINDOW {

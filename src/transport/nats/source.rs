@@ -14,18 +14,22 @@ use async_nats::jetstream::{
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::super::{Cursor, DeadLetter, Delivery, Source, TransportError};
+use super::super::{BATCH_BYTES, Cursor, DeadLetter, Delivery, Source, TransportError};
 use crate::{
     engine::{Limits, NameError, StreamId, Timestamp},
     nats::{Connection, Layout, NatsError, last, stream, subjects},
     wire::{Envelope, EventReader},
 };
 
-/// Messages asked for at a time.
+/// Messages asked for at a time, and how many bytes they may have together.
 const AHEAD: usize = 2_048;
+const AHEAD_BYTES: usize = 32 << 20;
 /// Silence after which it is looked whether there is something to be heard.
 const SILENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often it is looked whether the server has what was taken before: one that begins to lead
+/// may not have come that far.
+const LOOKS: u32 = 10;
 /// Events read at a time, and how many times that much may wait here.
 const BATCH: usize = 256;
 const BATCHES: usize = 4;
@@ -99,6 +103,25 @@ impl Reading {
         }
     }
 
+    /// Makes sure that the server stored as much: what it stores next would else be numbered as
+    /// what is in the journals.
+    async fn confirm(&self, Cursor(cursor): Cursor) -> Result<(), TransportError> {
+        for look in 1.. {
+            let events = stream(&self.nats, Layout::EVENTS).await;
+            let events = events.map_err(|error| TransportError::Custom(error.to_string()))?;
+            let last = events.cached_info().state.last_sequence;
+            if last >= cursor {
+                break;
+            }
+            if look == LOOKS {
+                let name = Layout::EVENTS.to_owned();
+                return Err(TransportError::Behind { name, last, cursor });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
     /// Begins to read behind what was taken.
     async fn begin(&mut self) -> Result<(), NatsError> {
         if self.events.is_none() {
@@ -117,9 +140,11 @@ impl Reading {
         let doing = || format!("a reader of `{}`", self.subject);
         let consumer = events.create_consumer(config).await;
         let consumer = consumer.map_err(|error| NatsError::unanswered(doing(), error))?;
+        let largest = self.nats.client().server_info().max_payload;
         let messages = consumer
             .stream()
             .max_messages_per_batch(AHEAD)
+            .max_bytes_per_batch(AHEAD_BYTES.max(2 * largest))
             .expires(Duration::from_secs(30))
             .heartbeat(Duration::from_secs(5))
             .messages()
@@ -210,7 +235,7 @@ impl Reading {
                 }
                 continue;
             };
-            let mut deliveries = Vec::new();
+            let (mut deliveries, mut bytes) = (Vec::new(), 0);
             let mut next = Some(first);
             while let Some(message) = next.take() {
                 let delivered = match message {
@@ -219,13 +244,16 @@ impl Reading {
                     None => Err("it ended".to_owned()),
                 };
                 match delivered {
-                    Ok(delivery) => deliveries.extend(delivery),
+                    Ok(delivery) => {
+                        bytes += delivery.as_ref().map_or(0, Delivery::bytes);
+                        deliveries.extend(delivery);
+                    }
                     Err(why) => {
                         self.lose(&why);
                         break;
                     }
                 }
-                if deliveries.len() < BATCH {
+                if deliveries.len() < BATCH && bytes < BATCH_BYTES {
                     next =
                         self.messages.as_mut().and_then(|messages| messages.next().now_or_never());
                 }
@@ -263,6 +291,13 @@ impl Source for NatsSource {
             reading.taken = cursor;
         }
         Ok(())
+    }
+
+    async fn confirm(&mut self, cursor: Cursor) -> Result<(), TransportError> {
+        match &self.reading {
+            Some((reading, _)) => reading.confirm(cursor).await,
+            None => Ok(()),
+        }
     }
 
     async fn ack(&mut self, _cursor: Cursor) -> Result<(), TransportError> {

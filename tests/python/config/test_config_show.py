@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from live_crew.config import describe, load_config, load_runtime, locate_problems
+from live_crew.config._suggest import mask
 from live_crew.errors import ConfigError, PlanError, Problem
 
 Mistakes = Callable[..., list[str]]
@@ -74,6 +75,19 @@ def test_a_secret_is_in_no_message(write: Write, text: str) -> None:
         load_config(env={})
     assert SECRET not in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (f"me:{SECRET}@h:4222", "[redacted]@h:4222"),
+        (f"nats://me:a@{SECRET}@h", "nats://[redacted]@h"),
+        (f"nats://{SECRET}/x@h:1", "nats://[redacted]@h:1"),
+        ("nats://h:4222", "nats://h:4222"),
+    ],
+)
+def test_an_address_is_told_from_behind_its_last_at_sign(address: str, told: str) -> None:
+    assert mask(address) == told
 
 
 def test_a_number_as_a_password_is_explained_without_it(mistakes: Mistakes) -> None:

@@ -1,6 +1,7 @@
 //! Several processes as one, each with a connection of its own to a real server.
 
 mod carried;
+mod events;
 mod keeper;
 mod lease;
 mod refused;

@@ -48,7 +48,7 @@ async fn schedule(nats: &Connection, plan: &Arc<Plan>, term: u64) -> Scheduler {
     Elsewhere::open(nats, plan, &scope, term, local, |name| name.as_str() == "near").await.unwrap()
 }
 
-async fn serve<C: Crews>(nats: &Connection, plan: &Plan, crews: C) -> Runner<C> {
+async fn serve<C: Crews>(nats: &Connection, plan: &Arc<Plan>, crews: C) -> Runner<C> {
     Runner::open(nats, plan, crews, |name| name.as_str() == "far", 4).await.unwrap()
 }
 
@@ -180,6 +180,22 @@ async fn a_cancelled_run_is_cancelled_where_it_runs() {
     // Nothing is left under way.
     switch.stop(Stop::Drain);
     assert_eq!(soon("the end", running).await.unwrap(), Ending::Drained);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_j7_what_must_not_be_written_down_is_gone_before_an_answer_is_stored() {
+    let (server, nats) = begin().await;
+    let mut settings = settings(Pace::Realtime);
+    settings.redact.payload = vec!["card".to_owned()];
+    let plan = plan(vec![crew("far", &["a"]), crew("near", &["b"])], settings);
+    let mut scheduler = schedule(&nats, &plan, 1).await;
+    let paid = |_: &StreamId, _: &Job| done(vec![action("paid", r#"{"card":"4242"}"#)], vec![]);
+    let runner = serve(&connect(&server).await, &plan, Inline(paid as Function)).await;
+    let (_switch, _running) = spawn(runner);
+    begin_far(&mut scheduler, 0);
+    let stored = last(&nats, "done").await;
+    let stored = String::from_utf8_lossy(&stored.payload);
+    assert!(stored.contains("[redacted]") && !stored.contains("4242"), "{stored}");
 }
 
 /// The last message of a subject of runs.

@@ -316,3 +316,50 @@ async fn j5_busy_streams_share_the_bytes_that_are_kept_and_stay_recoverable() {
         assert_eq!(pruned.digest(&stream(name)), whole.digest(&stream(name)));
     }
 }
+
+/// Gives what it has, then has the run drained.
+struct ThenDrain(Vec<Delivery>, StopSwitch);
+
+impl Source for ThenDrain {
+    async fn next(&mut self, _max: usize) -> Result<Vec<Delivery>, TransportError> {
+        if let Some(delivery) = self.0.pop() {
+            return Ok(vec![delivery]);
+        }
+        self.1.stop(Stop::Drain);
+        std::future::pending().await
+    }
+
+    async fn resume_after(&mut self, _cursor: Cursor) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    async fn ack(&mut self, _cursor: Cursor) -> Result<(), TransportError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn j5_what_is_too_much_for_a_snapshot_is_in_the_frames() {
+    // One slice of 288 MB; the first event closes another one before it.
+    let large = event(5_000, "tick", format!("\"{}\"", "x".repeat(1_000_000)));
+    let mut given = vec![event(0, "tick", "0")];
+    given.extend(std::iter::repeat_n(large, 288));
+    let delivery =
+        |(place, event)| Delivery::Event { stream: stream("s"), event, cursor: Cursor(place) };
+    let mut deliveries: Vec<_> = (1..).zip(given).map(delivery).collect();
+    deliveries.reverse();
+    let plan = plan(vec![crew("quiet", &["never"])], settings(Pace::Virtual));
+    let store = MemoryStore::new();
+    let switch = StopSwitch::new();
+    let mut source = ThenDrain(deliveries, switch.clone());
+    let sink = MemorySink::default();
+    let mut runtime = open(&plan, store.clone(), &sink, echoing()).await;
+    assert_eq!(runtime.run(&mut source, &switch).await.unwrap(), Ending::Drained);
+    runtime.close().await.unwrap();
+
+    let mut runtime = open(&plan, store, &sink, echoing()).await;
+    let (publisher, mut source) = channel(1);
+    drop(publisher);
+    runtime.run(&mut source, &StopSwitch::new()).await.unwrap();
+    assert_eq!(runtime.engine(&stream("s")).unwrap().counters().events, 289);
+}
