@@ -167,23 +167,30 @@ async def test_readers_that_are_gone_are_made_anew(start_nats, of):
     assert is_sound(scheduler, "read")
 
 
-async def test_a_reader_that_falls_silent_is_made_anew(start_nats):
+@pytest.mark.parametrize(("of", "what"), [("LIVE_EVENTS", ".events"), ("LIVE_RUNS", ".done")])
+async def test_a_reader_that_falls_silent_is_made_anew(start_nats, of, what):
     server = start_nats()
-    made = host(server, score)
-    async with live(made, "silent"), outside(server, "silent") as other:
+    scheduler = host(server, transport={"role": "scheduler"})
+    runner = host(server, comment, transport={"role": "runner"})
+    async with live(scheduler, "silent", {"score"}), outside(server, "silent") as other:
         await ready(server)
-        await other.goals(*range(5))
-        await other.actions(5)
-        # It is there and says that it is well, but gives nothing.
-        body = json.dumps({"pause_until": "2100-01-01T00:00:00Z"}).encode()
-        for one in await other.connection.jetstream().consumers_info("LIVE_EVENTS"):
-            subject = f"$JS.API.CONSUMER.PAUSE.LIVE_EVENTS.{one.name}"
-            answer = json.loads((await other.connection.request(subject, body)).data)
-            assert answer["paused"], answer
-        await other.goals(*range(5, 10))
-        await answered_once(server, "silent", 10)
-        await made.stop()
-    assert is_sound(made, "silent")
+        async with live(runner, "silent"):
+            await other.goals(*range(5))
+            await other.actions(5, "said")
+            # It is there and says that it is well, but gives nothing.
+            body = json.dumps({"pause_until": "2100-01-01T00:00:00Z"}).encode()
+            readers = await other.connection.jetstream().consumers_info(of)
+            readers = [one for one in readers if one.config.filter_subject.endswith(what)]
+            assert readers
+            for one in readers:
+                subject = f"$JS.API.CONSUMER.PAUSE.{of}.{one.name}"
+                answer = json.loads((await other.connection.request(subject, body)).data)
+                assert answer["paused"], answer
+            await other.goals(*range(5, 10))
+            await other.actions(10, "said")
+            assert await other.counted("said") == Counter(range(10))
+        await scheduler.stop()
+    assert is_sound(scheduler, "silent")
 
 
 async def test_a_server_whose_disk_is_full_for_a_while(start_nats):
