@@ -83,7 +83,7 @@ async def host(url, **settings):
         return {"kind": "greeting", "payload": {"n": event.payload["n"]}}
 
     # A slice waits for what runs in it; else the actions would land in the next one, a slice later.
-    more = {"timing": "sync", "timeout_ms": 1_000} if start == "close" else {}
+    more = {"timing": "sync", "timeout_ms": 10_000} if start == "close" else {}
     made.register_handler(greet, "signup", crew="greeter", start=start, **more)
     await made.start()
     await asyncio.sleep(WARM_S)

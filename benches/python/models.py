@@ -6,9 +6,9 @@ import json
 import pickle
 from datetime import datetime, timezone
 from timeit import Timer
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from run import held_against
 
 from live_crew import Action, Event
@@ -27,15 +27,23 @@ SEVEN = {
 }
 
 
+Id = Annotated[str, Field(min_length=1, max_length=4_096)]
+
+
 class Model(BaseModel):
-    """The same event as a pydantic model."""
+    """The same event as a pydantic model: all of its fields, any JSON as payload."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ts: datetime
     kind: str = Field(pattern="^[A-Za-z0-9_]{1,50}$")
     stream_id: str = Field(pattern="^[A-Za-z0-9_-]{1,100}$")
-    payload: Any = None
+    payload: JsonValue = None
+    id: Id | None = None
+    correlation_id: Id | None = None
+    transaction_id: Id | None = None
+    causation_id: Id | None = None
+    traceparent: Id | None = None
 
 
 class Seven(BaseModel):

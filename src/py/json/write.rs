@@ -1,5 +1,7 @@
 //! From Python to JSON.
 
+use std::cell::Cell;
+
 use pyo3::{
     intern,
     prelude::*,
@@ -20,12 +22,24 @@ use crate::{
 /// Recursion is bounded by this whatever the limits say: a level costs about a kilobyte of stack.
 const MOST_DEPTH: usize = 1_000;
 
+/// Room that is kept for the next payload.
+const KEPT_ROOM: usize = 64 << 10;
+
+thread_local! {
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Any value that JSON can hold, as canonical text. Takes `None`, `bool`, `int`, finite `float`,
 /// `str`, `list`, `tuple`, `dict` with keys that are `str`, their subclasses, and pydantic models.
 pub fn from_python(value: &Bound<'_, PyAny>, limits: &JsonLimits) -> Result<Payload, NotJson> {
-    let mut out = Vec::with_capacity(128);
-    write_python(value, limits, &mut out)?;
-    Ok(Payload::from_canonical(out))
+    // Taken out while it is used: a pydantic model that is written may make models of its own.
+    let mut out = ROOM.take();
+    out.clear();
+    let payload = write_python(value, limits, &mut out).map(|()| Payload::from_canonical(&out));
+    if out.capacity() <= KEPT_ROOM {
+        ROOM.set(out);
+    }
+    payload
 }
 
 /// The same at the end of what a vector holds.
