@@ -220,6 +220,8 @@ impl<M: Fn() -> Result<(Members, Output), RuntimeError>> Parts<M> {
                             summaries.take(scope.clone(), summary);
                             error
                         }
+                        // It had not begun, so nothing of it is lost.
+                        Err(error) if stop.is_some() && may_pass(&error) => None,
                         Err(error) => Some(error),
                     };
                     match error {

@@ -306,4 +306,5 @@ def test_an_interrupt_at_any_line_that_makes_or_ends_a_task_is_one():
         say(interrupted > 20)
     """)
     assert (code, out) == (0, "True\nTrue\n"), (out, error)
-    assert error == ""
+    # Before 3.11 asyncio makes each task, and Python may warn of a coroutine that has none yet.
+    assert error == "" or sys.version_info < (3, 11)
