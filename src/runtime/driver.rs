@@ -11,7 +11,7 @@ use super::{
     outgoing::{self, Batch},
     rates::{Gate, Rates},
     redact::redacted,
-    stream::Stream,
+    stream::{Holds, Stream},
     write::{Writing, Written},
 };
 use crate::{
@@ -48,9 +48,8 @@ pub struct Runtime<S, K, C, T> {
     pub(super) wakeups: BTreeSet<(Timestamp, usize)>,
     /// For each stream with uncommitted events, the lowest of their cursors.
     pub(super) held: BTreeSet<(u64, usize)>,
-    /// Events in streams that wait for runs, and about how many bytes they have.
-    pub(super) busy_events: usize,
-    pub(super) busy_bytes: u64,
+    /// What is held by streams that wait for runs.
+    pub(super) busy: Holds,
     pub(super) last_cursor: Option<u64>,
     /// Up to where it is known that all events are in the journals.
     pub(super) settled: Option<u64>,
@@ -132,8 +131,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             unseen: Vec::new(),
             wakeups: BTreeSet::new(),
             held: BTreeSet::new(),
-            busy_events: 0,
-            busy_bytes: 0,
+            busy: Holds::default(),
             last_cursor: None,
             settled: None,
             known_to: None,
@@ -344,7 +342,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
         let is_written = self.writing.is_none()
             || (self.unwritten < WRITES_AHEAD * self.options.batch
                 && self.unwritten_bytes < WRITES_AHEAD * BATCH_BYTES);
-        is_written && self.busy_events < self.options.read_ahead && self.busy_bytes < BUSY_BYTES
+        is_written && self.busy.events < self.options.read_ahead && self.busy.bytes < BUSY_BYTES
     }
 
     fn is_finished(&self) -> bool {

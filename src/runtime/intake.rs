@@ -81,7 +81,7 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
                 self.streams[ix].allowance = new;
             }
             self.touch(ix);
-            self.streams[ix].held_bytes += bytes as u64;
+            self.streams[ix].holds.add(bytes);
             let engine = &mut self.streams[ix].engine;
             // The engine keeps what it takes; a copy is for the letter that is hardly ever written.
             let copy = engine.may_refuse().then(|| event.clone());

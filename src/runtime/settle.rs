@@ -5,7 +5,7 @@ use std::{future::poll_fn, task::Poll};
 use super::{
     Clock, Crews, Runtime, RuntimeError, Started,
     redact::redacted,
-    stream::After,
+    stream::{After, Holds},
     write::{Then, Writing, Written},
 };
 use crate::{
@@ -153,12 +153,10 @@ impl<S: Store, K: Sink, C: Crews, T: Clock> Runtime<S, K, C, T> {
             }
             self.held.extend(held.map(|cursor| (cursor, ix)));
         }
-        stream.let_go();
-        let is_busy = stream.engine.is_busy();
-        let (busy, bytes) = if is_busy { (stream.held_events, stream.held_bytes) } else { (0, 0) };
-        self.busy_events =
-            self.busy_events + busy - std::mem::replace(&mut stream.busy_events, busy);
-        self.busy_bytes =
-            self.busy_bytes + bytes - std::mem::replace(&mut stream.busy_bytes, bytes);
+        stream.holds.keep(stream.engine.held());
+        let busy = if stream.engine.is_busy() { stream.holds } else { Holds::default() };
+        let before = std::mem::replace(&mut stream.busy, busy);
+        self.busy.events = self.busy.events + busy.events - before.events;
+        self.busy.bytes = self.busy.bytes + busy.bytes - before.bytes;
     }
 }

@@ -34,15 +34,35 @@ pub(super) struct Stream {
     pub touched: bool,
     /// The driver has not looked at its times since it was touched.
     pub is_unseen: bool,
-    /// Events it holds, as the driver knows it, and about how many bytes of payload they have.
-    pub held_events: usize,
-    pub held_bytes: u64,
-    /// The same while it waits for runs.
-    pub busy_events: usize,
-    pub busy_bytes: u64,
+    /// What it holds, as the driver knows it, and how much of that waits for runs.
+    pub holds: Holds,
+    pub busy: Holds,
     pub failed: Option<String>,
     /// What it may still send.
     pub allowance: Allowance,
+}
+
+/// Events that are held, and about how many bytes of payload they have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Holds {
+    pub events: usize,
+    pub bytes: u64,
+}
+
+impl Holds {
+    pub fn add(&mut self, bytes: usize) {
+        self.events += 1;
+        self.bytes += bytes as u64;
+    }
+
+    /// So many are left: of those that were held, one is taken to be as large as another.
+    pub fn keep(&mut self, left: usize) {
+        if left < self.events {
+            let (left, before) = (left as u128, self.events as u128);
+            self.bytes = u64::try_from(u128::from(self.bytes) * left / before).unwrap_or(u64::MAX);
+        }
+        self.events = left;
+    }
 }
 
 /// What a stream wants done once its records are durable.
@@ -72,10 +92,8 @@ impl Stream {
             header_due: false,
             touched: false,
             is_unseen: false,
-            held_events: 0,
-            held_bytes: 0,
-            busy_events: 0,
-            busy_bytes: 0,
+            holds: Holds::default(),
+            busy: Holds::default(),
             failed: None,
             allowance: Allowance::default(),
         }
@@ -105,18 +123,24 @@ impl Stream {
         None
     }
 
-    /// Takes note of how many events it holds still: of those it held, one is as large as another.
-    pub fn let_go(&mut self) {
-        let held = self.engine.held();
-        let before = std::mem::replace(&mut self.held_events, held);
-        if held == 0 {
-            self.held_bytes = 0;
-        } else if held < before {
-            self.held_bytes = self.held_bytes / before as u64 * held as u64;
-        }
-    }
-
     pub fn digest(&self) -> Option<Digest> {
         self.engine.digest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_and_goes_in_one_turn_does_not_add_up() {
+        let mut holds = Holds::default();
+        for _ in 0..1_000 {
+            (0..100).for_each(|_| holds.add(1_000));
+            holds.keep(50);
+        }
+        assert_eq!(holds, Holds { events: 50, bytes: 50_000 });
+        holds.keep(0);
+        assert_eq!(holds, Holds::default());
     }
 }
