@@ -139,56 +139,57 @@ async def test_runs_that_are_handed_to_two_runners_are_answered_once(nats_server
     assert is_sound(scheduler, "handed")
 
 
-@pytest.mark.parametrize("of", ["LIVE_EVENTS", "LIVE_RUNS"])
-async def test_readers_that_are_gone_are_made_anew(start_nats, of):
-    server = start_nats()
+@asynccontextmanager
+async def apart(server, stream):
+    """A scheduler with one crew, and a runner with the other."""
     scheduler = host(server, transport={"role": "scheduler"})
     runner = host(server, comment, transport={"role": "runner"})
-    async with live(scheduler, "read", {"score"}), outside(server, "read") as other:
+    async with live(scheduler, stream, {"score"}), outside(server, stream) as other:
         await ready(server)
-        async with live(runner, "read"):
-            await other.goals(*range(5))
-            for kind in ("scored", "said"):
-                await other.actions(5, kind)
-            stream = other.connection.jetstream()
-            readers = [one.name for one in await stream.consumers_info(of)]
-            assert readers
-            for name in readers:
-                assert await stream.delete_consumer(of, name)
-            await other.goals(*range(5, 10))
-            for kind in ("scored", "said"):
-                await other.actions(10, kind)
-                assert await other.counted(kind) == Counter(range(10))
-            again = [one.name for one in await stream.consumers_info(of)]
-            # That of a crew's runs is of all hosts, so its name stays; others are made anew.
-            assert len(again) == len(readers)
-            assert set(again) & set(readers) <= {"run-comment"}
+        async with live(runner, stream):
+            yield scheduler, other
+
+
+@pytest.mark.parametrize("of", ["LIVE_EVENTS", "LIVE_RUNS"])
+async def test_readers_that_are_gone_are_made_anew(start_nats, of):
+    async with apart(start_nats(), "read") as (scheduler, other):
+        await other.goals(*range(5))
+        for kind in ("scored", "said"):
+            await other.actions(5, kind)
+        stream = other.connection.jetstream()
+        readers = [one.name for one in await stream.consumers_info(of)]
+        assert readers
+        for name in readers:
+            assert await stream.delete_consumer(of, name)
+        await other.goals(*range(5, 10))
+        for kind in ("scored", "said"):
+            await other.actions(10, kind)
+            assert await other.counted(kind) == Counter(range(10))
+        again = [one.name for one in await stream.consumers_info(of)]
+        # That of a crew's runs is of all hosts, so its name stays; others are made anew.
+        assert len(again) == len(readers)
+        assert set(again) & set(readers) <= {"run-comment"}
         await scheduler.stop()
     assert is_sound(scheduler, "read")
 
 
 @pytest.mark.parametrize(("of", "what"), [("LIVE_EVENTS", ".events"), ("LIVE_RUNS", ".done")])
 async def test_a_reader_that_falls_silent_is_made_anew(start_nats, of, what):
-    server = start_nats()
-    scheduler = host(server, transport={"role": "scheduler"})
-    runner = host(server, comment, transport={"role": "runner"})
-    async with live(scheduler, "silent", {"score"}), outside(server, "silent") as other:
-        await ready(server)
-        async with live(runner, "silent"):
-            await other.goals(*range(5))
-            await other.actions(5, "said")
-            # It is there and says that it is well, but gives nothing.
-            body = json.dumps({"pause_until": "2100-01-01T00:00:00Z"}).encode()
-            readers = await other.connection.jetstream().consumers_info(of)
-            readers = [one for one in readers if one.config.filter_subject.endswith(what)]
-            assert readers
-            for one in readers:
-                subject = f"$JS.API.CONSUMER.PAUSE.{of}.{one.name}"
-                answer = json.loads((await other.connection.request(subject, body)).data)
-                assert answer["paused"], answer
-            await other.goals(*range(5, 10))
-            await other.actions(10, "said")
-            assert await other.counted("said") == Counter(range(10))
+    async with apart(start_nats(), "silent") as (scheduler, other):
+        await other.goals(*range(5))
+        await other.actions(5, "said")
+        # It is there and says that it is well, but gives nothing.
+        body = json.dumps({"pause_until": "2100-01-01T00:00:00Z"}).encode()
+        readers = await other.connection.jetstream().consumers_info(of)
+        readers = [one for one in readers if one.config.filter_subject.endswith(what)]
+        assert readers
+        for one in readers:
+            subject = f"$JS.API.CONSUMER.PAUSE.{of}.{one.name}"
+            answer = json.loads((await other.connection.request(subject, body)).data)
+            assert answer["paused"], answer
+        await other.goals(*range(5, 10))
+        await other.actions(10, "said")
+        assert await other.counted("said") == Counter(range(10))
         await scheduler.stop()
     assert is_sound(scheduler, "silent")
 
